@@ -1,0 +1,94 @@
+"""Field types of the contract: strict JSON types with the formats of the national standards.
+
+Dates and datetimes are parsed from exactly one spelling (``YYYY-MM-DD``; ``T`` and an offset):
+pydantic alone would also take timestamps and blanks. Everything here runs inside pydantic's
+compiled core, so a format costs no Python call per event.
+"""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+DAY_PATTERN = r"^\d{4}-\d{2}-\d{2}$"
+INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$"
+LARGEST = 2**53 - 1
+"""The greatest integer that every JSON reader keeps exactly (RFC 8259, section 6)."""
+
+
+class _Spelled:
+    """A string of one spelling, then parsed by pydantic's own parser."""
+
+    def __init__(self, pattern: str, parse: CoreSchema, json_format: str) -> None:
+        self.pattern = pattern
+        self.parse = parse
+        self.json_format = json_format
+
+    def __get_pydantic_core_schema__(self, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
+        spelled = core_schema.chain_schema(
+            [core_schema.str_schema(pattern=self.pattern, strict=True), self.parse]
+        )
+        native = core_schema.union_schema(
+            [core_schema.is_instance_schema(date), spelled], mode="left_to_right"
+        )
+        return core_schema.json_or_python_schema(json_schema=spelled, python_schema=native)
+
+    def __get_pydantic_json_schema__(
+        self, _: CoreSchema, __: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "format": self.json_format, "pattern": self.pattern}
+
+
+Day = Annotated[date, _Spelled(DAY_PATTERN, core_schema.date_schema(strict=False), "date")]
+"""A local civil date (Asia/Shanghai), never an instant."""
+
+Instant = Annotated[
+    datetime,
+    _Spelled(
+        INSTANT_PATTERN,
+        core_schema.datetime_schema(strict=False, tz_constraint="aware"),
+        "date-time",
+    ),
+]
+"""A moment with its offset from UTC."""
+
+RecordId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/-]{1,64}$")]
+"""Number of one act, the same whoever reports it."""
+
+Source = Annotated[str, StringConstraints(pattern=r"^(health|police)\.\S{1,64}$")]
+"""Publisher as ``<sector>.<name>``, listed in the source registry."""
+
+Pseudonym = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+"""First 32 hex digits of a keyed hash over an identity number, made at the publisher's."""
+
+DistrictCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+"""GB/T 2260 code of a county-level district; ``000000`` = unknown or abroad (moves only)."""
+
+IcdCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][0-9]{2}(\.?[0-9A-Za-z]{1,10})?[+*]?$")]
+"""ICD-10 with or without dot and Chinese extension, for example ``I10.x00x002``."""
+
+DefectCode = Annotated[str, StringConstraints(pattern=r"^Q[0-9]{2}(\.?[0-9A-Za-z]{1,10})?[+*]?$")]
+"""ICD-10 chapter XVII, congenital malformations."""
+
+Sex = Literal["0", "1", "2", "9"]
+"""GB/T 2261.1: unknown, male, female, not stated."""
+
+Residency = Literal["hukou", "migrant"]
+"""``hukou``: household registration in this city; ``migrant``: lives here without it."""
+
+PatientResidency = Literal["hukou", "migrant", "visitor"]
+Action = Literal["register", "issue", "endorse", "cancel"]
+"""居住登记, 居住证, 签注, and the end of a registration."""
+
+Outcome = Literal["1", "2", "3", "4", "5", "9"]
+"""How the patient left (病案首页, WS 445): 5 = died."""
+
+Scheme = Literal["employee", "resident", "other", "none"]
+"""Who pays: employees' insurance, residents' insurance, another, nobody."""
+
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Ordinal = Annotated[int, Field(ge=1, le=LARGEST)]
+Fen = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
+"""Money in fen (0.01 yuan); a stay that was refunded may stand below zero."""

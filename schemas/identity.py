@@ -1,0 +1,131 @@
+"""Finding and masking plain identity numbers (GB 11643 citizen numbers and their kin).
+
+A number counts as one when it has a real province, a possible date and the right check digit
+(MOD 11-2). Residence permits of Hong Kong, Macao and Taiwan residents (81, 82, 83) and permanent
+residence cards of foreigners (9 and a province) are built the same way.
+"""
+
+import re
+from datetime import date
+from typing import Any
+
+from schemas.districts import PROVINCES
+
+MASK = "*" * 18
+
+_LONG = re.compile(r"(?<![0-9A-Za-z])[0-9]{17}[0-9Xx](?![0-9A-Za-z])")
+_SHAPE = bytes(
+    ord(
+        "0"
+        if chr(byte) in "0123456789"
+        else "x"
+        if chr(byte) in "Xx"
+        else "a"
+        if chr(byte).isascii() and chr(byte).isalpha()
+        else " "
+    )
+    for byte in range(256)
+)
+"""Digits to 0, X to x, other ASCII letters to a, all else to a blank."""
+_LONG_SHAPE = b" " + b"0" * 18 + b" "
+_LONG_X_SHAPE = b" " + b"0" * 17 + b"x "
+_SHORT_SHAPE = b" " + b"0" * 15 + b" "
+_START = r"(?:(?<![0-9A-Za-z])|(?<=\\[nrtbf]))"
+_LONG_WRITTEN = re.compile(_START + r"[0-9]{17}[0-9Xx](?![0-9A-Za-z])")
+_SHORT_WRITTEN = re.compile(_START + r"[0-9]{15}(?![0-9A-Za-z])")
+_WEIGHTS = tuple(2**i % 11 for i in range(17, 0, -1))
+_CHECK_DIGITS = "10X98765432"
+_ISSUED_TO = PROVINCES | {"83"}
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+
+
+def check_digit(first17: str) -> str:
+    """Check digit of the first 17 digits (ISO 7064 MOD 11-2, as GB 11643 uses it)."""
+    total = sum(int(d) * w for d, w in zip(first17, _WEIGHTS, strict=True))
+    return _CHECK_DIGITS[total % 11]
+
+
+def is_possible_date(digits: str) -> bool:
+    """Whether ``YYYYMMDD`` is a day on which somebody with a number can have been born."""
+    year = int(digits[:4])
+    if not 1800 <= year < 2100:
+        return False
+    try:
+        date(year, int(digits[4:6]), int(digits[6:8]))
+    except ValueError:
+        return False
+    return True
+
+
+def is_long(text: str) -> bool:
+    """Whether 18 characters are an identity number."""
+    issued = text[1:3] in PROVINCES if text[0] == "9" else text[:2] in _ISSUED_TO
+    return issued and is_possible_date(text[6:14]) and check_digit(text[:17]) == text[17].upper()
+
+
+def is_short(text: str) -> bool:
+    """Whether 15 digits are an identity number of the first generation (born 19yy)."""
+    return text[:2] in PROVINCES and is_possible_date("19" + text[6:12])
+
+
+def _holds_long(text: str) -> bool:
+    return any(is_long(found) for found in _LONG.findall(text))
+
+
+def _is_whole_short(text: str) -> bool:
+    return len(text) == 15 and text.isascii() and text.isdigit() and is_short(text)
+
+
+def found_in(value: Any) -> bool:
+    """Whether any key or value of a decoded JSON document holds an identity number."""
+    if isinstance(value, dict):
+        return any(_holds_long(key) or found_in(item) for key, item in value.items())
+    if isinstance(value, list):
+        return any(found_in(item) for item in value)
+    if isinstance(value, bool) or value is None:
+        return False
+    text = str(value)
+    return _holds_long(text) or _is_whole_short(text)
+
+
+def suspect(raw: bytes) -> bool:
+    """Whether the text of a JSON object may hold one: quick, never wrong when it says no.
+
+    Escapes can hide digits or their neighbours, so text with a backslash is always suspect.
+    """
+    if b"\\" in raw:
+        return True
+    shape = raw.translate(_SHAPE)
+    return _LONG_SHAPE in shape or _LONG_X_SHAPE in shape or _SHORT_SHAPE in shape
+
+
+def in_key(key: bytes | None) -> bool:
+    """Whether a message's key is or holds an identity number."""
+    if not key:
+        return False
+    text = key.decode("utf-8", "replace")
+    return _holds_long(text) or _is_whole_short(text.strip())
+
+
+def mask(text: str) -> str:
+    r"""The text with every identity number replaced, whatever the text is.
+
+    Works on JSON as it was written, broken or not: a number may start right after an escape such
+    as ``\n``, and ``\uXXXX`` escapes are unfolded where that reveals one.
+    """
+    unfolded = _ESCAPED.sub(_unfold, text)
+    if unfolded != text and _masked(unfolded) != unfolded:
+        text = unfolded
+    return _masked(text)
+
+
+def _masked(text: str) -> str:
+    text = _LONG_WRITTEN.sub(lambda m: MASK if is_long(m[0]) else m[0], text)
+    return _SHORT_WRITTEN.sub(lambda m: MASK[:15] if is_short(m[0]) else m[0], text)
+
+
+def _unfold(escape: re.Match[str]) -> str:
+    code = int(escape[1], 16)
+    if 0xD800 <= code < 0xE000 or chr(code) in '"\\':
+        return escape[0]
+    return chr(code) if code >= 0x20 else " "
