@@ -1,0 +1,1 @@
+"""The stream: intake, ledger, and the figures they keep."""

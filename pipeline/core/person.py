@@ -1,0 +1,107 @@
+"""One current row about a person: what the population base register says of them."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from pipeline.core.body import BORN_ON, DAY, HOUSEHOLD, PLACE, RESIDENCY, Fact
+from pipeline.core.kinds.move import TARGET
+from pipeline.core.kinds.permit import POINTS
+from pipeline.core.presence import Presence, Span, Stay
+from pipeline.core.tally import Tally
+from schemas.clock import LAST_DAY
+from schemas.districts import INSIDE
+
+
+class Person(NamedTuple):
+    """The row; days are day numbers, ``until`` days are the first day no longer so.
+
+    ``district`` and ``residency`` are where the person is held to live now, empty when nothing
+    says so or when it is outside the city.
+    """
+
+    alive: bool
+    died_on: int | None
+    born_on: int | None
+    sex: str
+    district: str
+    residency: str
+    household: str
+    known_from: int | None
+    known_until: int | None
+    managed_from: int | None
+    managed_until: int | None
+    resident_from: int | None
+    resident_until: int | None
+    registered_until: int | None
+    points: int | None
+    last_evidence: int | None
+
+
+def person(known: Tally) -> Person:
+    """The row of the person whose facts these are."""
+    by_day = sorted(known.facts, key=lambda fact: (fact.body[DAY], fact.record_id), reverse=True)
+    line = known.presence
+    district, residency = _home(line, by_day)
+    known_from, known_until = _known(line.stays) if line else (None, None)
+    managed_from, managed_until = _last(line.managed()) if line else (None, None)
+    resident_from, resident_until = _last(line.resident()) if line else (None, None)
+    held = [registration.valid_until for registration in line.registrations] if line else []
+    return Person(
+        alive=known.death is None,
+        died_on=known.death.body[DAY] if known.death else None,
+        born_on=known.born_on if known.born_on is not None else _newest(by_day, BORN_ON),
+        sex=known.sex,
+        district=district,
+        residency=residency,
+        household=_newest(by_day, HOUSEHOLD) or "",
+        known_from=known_from,
+        known_until=known_until,
+        managed_from=managed_from,
+        managed_until=managed_until,
+        resident_from=resident_from,
+        resident_until=resident_until,
+        registered_until=max(held, default=None),
+        points=_newest(by_day, POINTS, "permit"),
+        last_evidence=line.last_evidence if line else None,
+    )
+
+
+def _newest(by_day: Iterable[Fact], field: int, kind: str | None = None) -> Any:
+    """The newest word on a field, of one kind of facts or of all."""
+    return next(
+        (
+            fact.body[field]
+            for fact in by_day
+            if (kind is None or fact.kind == kind) and fact.body[field] is not None
+        ),
+        None,
+    )
+
+
+def _in_calendar(day: int) -> int:
+    return min(day, LAST_DAY)
+
+
+def _known(stays: Iterable[Stay]) -> tuple[int | None, int | None]:
+    """The last presence as a whole, whatever districts it led through."""
+    start = end = None
+    for stay in stays:
+        start = stay.start if end is None or stay.start > end else start
+        end = stay.end
+    return start, None if end is None else _in_calendar(end)
+
+
+def _last(spans: list[Span]) -> tuple[int | None, int | None]:
+    return (spans[-1].start, _in_calendar(spans[-1].end)) if spans else (None, None)
+
+
+def _home(line: Presence | None, by_day: list[Fact]) -> tuple[str, str]:
+    if line is not None and line.hukou is not None:
+        return line.hukou, "hukou"
+    if line is not None and line.stays:
+        return line.stays[-1].district, "migrant"
+    for fact in by_day:
+        place = fact.body[TARGET] if fact.kind == "move" else fact.body[PLACE]
+        if fact.kind == "move" or fact.body[RESIDENCY] != "visitor":
+            return (place, fact.body[RESIDENCY]) if place in INSIDE else ("", "")
+    return "", ""

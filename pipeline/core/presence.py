@@ -1,0 +1,280 @@
+"""A migrant's timeline: where present, since when, until when, and under which registrations.
+
+State is taken at the end of each day; within a day come moves, permits (cancellations first),
+discharges, death, silence (CONTRACT section 2, Migrants). Every end is computed at once, the
+ones that lie in the future included, so nothing here ever needs a timer.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pipeline.core.body import DAY, PLACE, RESIDENCY, Fact
+from pipeline.core.kinds.move import ORIGIN, TARGET
+from pipeline.core.kinds.permit import ACTION, VALID_UNTIL
+from schemas.districts import INSIDE
+
+OUTSIDE = ""
+"""Outside the city, which is one place."""
+
+SILENT_AFTER = 365
+SILENT_AFTER_REGISTRATION = 183
+SILENT_AFTER_DISCHARGE = 183
+RESIDENT_FROM = 183
+PAUSE = 30
+NEVER = 1 << 40
+"""Later than any day."""
+
+
+class Stay(NamedTuple):
+    """Present in a district at the end of each day from ``start`` until before ``end``.
+
+    ``firm``: other evidence than discharges alone.
+    """
+
+    start: int
+    end: int
+    district: str
+    firm: bool
+
+
+class Registration(NamedTuple):
+    """A permit that gave its district a registration, held until before ``held_until``."""
+
+    permit: Fact
+    start: int
+    valid_until: int
+    district: str
+    held_until: int
+
+
+class Span(NamedTuple):
+    """Days from ``start`` until before ``end`` in a district."""
+
+    start: int
+    end: int
+    district: str
+
+
+class Presence(NamedTuple):
+    """Everything the timeline yields; findings as (code, fact)."""
+
+    stays: Sequence[Stay]
+    registrations: Sequence[Registration]
+    findings: Sequence[tuple[str, Fact]]
+    hukou: str | None
+    last_evidence: int | None
+
+    def managed(self) -> list[Span]:
+        """Spans with a registration in force at the district, joined where they touch."""
+        return _union(
+            Span(held.start, min(held.valid_until + 1, held.held_until), held.district)
+            for held in self.registrations
+        )
+
+    def resident(self) -> list[Span]:
+        """Spans as a resident: from the 183rd day present, absences of 30 days at most apart."""
+        spans: list[Span] = []
+        days, last = 0, -NEVER
+        for stay in self.stays:
+            if not stay.firm:
+                continue
+            if stay.start - last > PAUSE:
+                days = 0
+            start = stay.start + max(RESIDENT_FROM - 1 - days, 0)
+            if start < stay.end:
+                spans.append(Span(start, stay.end, stay.district))
+            days += stay.end - stay.start
+            last = stay.end
+        return spans
+
+
+def _union(spans: Iterable[Span]) -> list[Span]:
+    joined: list[Span] = []
+    for span in sorted(span for span in spans if span.start < span.end):
+        if joined and span.start <= joined[-1].end and span.district == joined[-1].district:
+            last = joined[-1]
+            joined[-1] = last._replace(end=max(last.end, span.end))
+        else:
+            joined.append(span)
+    return joined
+
+
+class _Timeline:
+    """The walk through one person's days. One use, then thrown away."""
+
+    def __init__(self) -> None:
+        self.place: str | None = None
+        self.firm = False
+        self.hukou: str | None = None
+        self.evidence = 0
+        self.first_discharge: Fact | None = None
+        self.held: list[Fact] = []
+        self.stays: list[Stay] = []
+        self.registrations: list[Registration] = []
+        self.findings: list[tuple[str, Fact]] = []
+        self.standing: tuple[str, bool, int] | None = None
+
+    def deadline(self) -> int:
+        """First day at whose end silence has ended the presence."""
+        if not self.firm:
+            return self.evidence + SILENT_AFTER_DISCHARGE
+        silent = self.evidence + SILENT_AFTER
+        for permit in self.held:
+            silent = max(silent, permit.body[VALID_UNTIL] + SILENT_AFTER_REGISTRATION)
+        return silent
+
+    def release(self, day: int) -> None:
+        """The registrations held end: cancelled, or their district was left."""
+        for permit in self.held:
+            body = permit.body
+            self.registrations.append(
+                Registration(permit, body[DAY], body[VALID_UNTIL], body[PLACE], day)
+            )
+        self.held.clear()
+
+    def leave(self, day: int) -> None:
+        """Presence ends."""
+        self.release(day)
+        if self.first_discharge is not None:
+            self.findings.append(("seen_only_by_hospital", self.first_discharge))
+            self.first_discharge = None
+        self.place = None
+        self.firm = False
+
+    def settle(self, district: str, day: int) -> None:
+        """Evidence other than a discharge puts the person at a district."""
+        if self.place != district:
+            self.release(day)
+            self.place = district
+        self.firm = True
+        self.first_discharge = None
+        self.evidence = day
+
+    def take_moves(self, moves: list[Fact], day: int) -> None:
+        """The next move is the one that starts where the person is, else the smallest."""
+        moves.sort(key=lambda move: move.record_id)
+        while moves:
+            here = self.place or self.hukou or OUTSIDE
+            chosen = 0
+            if len(moves) > 1:
+                starts = (
+                    at
+                    for at, move in enumerate(moves)
+                    if (move.body[ORIGIN] if move.body[ORIGIN] in INSIDE else OUTSIDE) == here
+                )
+                chosen = next(starts, 0)
+            self.take_move(moves.pop(chosen), day)
+
+    def take_move(self, move: Fact, day: int) -> None:
+        origin, target = move.body[ORIGIN], move.body[TARGET]
+        leaves = origin in INSIDE and target not in INSIDE
+        if move.body[RESIDENCY] == "hukou":
+            if target in INSIDE:
+                self.leave(day)
+                self.hukou = target
+            elif leaves:
+                self.leave(day)
+                self.hukou = None
+        elif self.hukou is None:
+            if target in INSIDE:
+                self.settle(target, day)
+            elif leaves and self.place is None:
+                self.findings.append(("unknown_departure", move))
+            elif leaves:
+                self.leave(day)
+
+    def take_permit(self, permit: Fact, day: int) -> None:
+        district, action = permit.body[PLACE], permit.body[ACTION]
+        if self.hukou is not None:
+            return
+        if action == "cancel":
+            if district == self.place:
+                self.release(day)
+            return
+        if self.place != district:
+            self.findings.append(("permit_without_arrival", permit))
+        self.settle(district, day)
+        self.held.append(permit)
+
+    def take_discharge(self, discharge: Fact, day: int) -> None:
+        district = discharge.body[PLACE]
+        if self.hukou is not None or district not in INSIDE:
+            return
+        if self.place is None:
+            self.place = district
+            self.first_discharge = discharge
+        self.evidence = day
+
+    def close(self, day: int) -> None:
+        """The state at the end of a day, kept when it differs from the day before."""
+        now = None if self.place is None else (self.place, self.firm)
+        before = self.standing
+        if before is not None and before[:2] == now:
+            return
+        if before is not None and before[2] < day:
+            self.stays.append(Stay(before[2], day, before[0], before[1]))
+        self.standing = None if now is None else (*now, day)
+
+    def fall_silent(self, before: int) -> None:
+        """Ends a presence whose deadline lies before a day, on its own day."""
+        if self.place is not None:
+            deadline = self.deadline()
+            if deadline < before:
+                self.leave(deadline)
+                self.close(deadline)
+
+    def end_day(self, day: int, died_on: int | None) -> None:
+        """Death, then silence; evidence on the very day was in time, a cancellation may not be."""
+        if self.place is not None and (day == died_on or self.deadline() <= day):
+            self.leave(day)
+        self.close(day)
+
+
+def presence(evidence: Iterable[Fact], died_on: int | None) -> Presence | None:
+    """The timeline of one person; ``None`` without any evidence.
+
+    Args:
+        evidence: the person's counted facts that say where the person lives, in any order:
+            births with household registration, moves, permits, migrants' discharges alive.
+        died_on: day of the counted death; nothing after it is evidence.
+    """
+    days: dict[int, list[Fact]] = {}
+    for fact in evidence:
+        if died_on is None or fact.body[DAY] <= died_on:
+            days.setdefault(fact.body[DAY], []).append(fact)
+    if not days:
+        return None
+    line = _Timeline()
+    last_evidence: int | None = None
+    for day in sorted(days):
+        line.fall_silent(before=day)
+        _take_day(line, days[day], day)
+        if line.place is not None and line.evidence == day:
+            last_evidence = day
+        line.end_day(day, died_on)
+    if died_on is not None:
+        line.fall_silent(before=died_on)
+        line.end_day(died_on, died_on)
+    line.fall_silent(before=NEVER)
+    return Presence(line.stays, line.registrations, line.findings, line.hukou, last_evidence)
+
+
+def _take_day(line: _Timeline, facts: Sequence[Fact], day: int) -> None:
+    moves: list[Fact] = []
+    permits: list[Fact] = []
+    discharges: list[Fact] = []
+    for fact in facts:
+        if fact.kind == "move":
+            moves.append(fact)
+        elif fact.kind == "permit":
+            permits.append(fact)
+        elif fact.kind == "discharge":
+            discharges.append(fact)
+        else:
+            line.leave(day)
+            line.hukou = fact.body[PLACE] if fact.body[PLACE] in INSIDE else OUTSIDE
+    line.take_moves(moves, day)
+    for permit in sorted(permits, key=lambda act: (act.body[ACTION] != "cancel", act.record_id)):
+        line.take_permit(permit, day)
+    for discharge in sorted(discharges, key=lambda stay: stay.record_id):
+        line.take_discharge(discharge, day)

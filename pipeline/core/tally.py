@@ -1,0 +1,72 @@
+"""Where the counts of one person are put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.core.body import DAY, PLACE, RESIDENCY, Fact
+from schemas.clock import LAST_DAY
+from schemas.districts import INSIDE
+
+if TYPE_CHECKING:
+    from pipeline.core.presence import Presence
+
+Cell = tuple[str, str, int, str, str, str]
+"""(measure, district, day, residency, sex, band)"""
+
+
+class Finding(NamedTuple):
+    """Something about one person's facts that somebody should look at; no day = no fact stands."""
+
+    code: str
+    kind: str
+    record_id: str
+    source: str
+    day: int | None
+    district: str
+
+
+class Tally:
+    """All that one person's facts come to, as known by some day.
+
+    Attributes:
+        facts: every standing fact, counted or not.
+        cells: what they count; zero values may be among them.
+        death: the counted death.
+        born_on: day of the counted birth.
+        sex: the person's, for the stock cells.
+        presence: the person's timeline as a migrant, where there is evidence of one.
+    """
+
+    __slots__ = ("born_on", "cells", "death", "facts", "findings", "presence", "sex")
+
+    def __init__(self, facts: list[Fact]) -> None:
+        self.facts = facts
+        self.cells: dict[Cell, int] = {}
+        self.findings: list[Finding] = []
+        self.death: Fact | None = None
+        self.born_on: int | None = None
+        self.sex = "9"
+        self.presence: Presence | None = None
+
+    def add(
+        self,
+        measure: str,
+        district: str,
+        day: int,
+        residency: str,
+        sex: str,
+        band: str = "",
+        value: int = 1,
+    ) -> None:
+        """Count, inside the city and inside the calendar."""
+        if district in INSIDE and day <= LAST_DAY:
+            cell = (measure, district, day, residency, sex, band)
+            self.cells[cell] = self.cells.get(cell, 0) + value
+
+    def find(self, code: str, fact: Fact, *, source: str = "", later: int = 0) -> None:
+        """Raise a finding about a fact, and its cell ``later`` days after the act."""
+        body = fact.body
+        day, district = body[DAY] + later, body[PLACE]
+        self.findings.append(Finding(code, fact.kind, fact.record_id, source, day, district))
+        self.add("findings", district, day, body[RESIDENCY], fact.sex, code)

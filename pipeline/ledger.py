@@ -1,0 +1,124 @@
+"""The ledger stage: journal batches to exact rows, one owner a partition.
+
+Order of the three writes: rows to the store, then entries, totals and offset to the state in one
+write, then the acknowledgement to Kafka when :meth:`Ledger.handle` returns. A crash anywhere
+repeats the batch and changes nothing.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+from consumers.store.client import Store
+from pipeline.batching import Batch
+from pipeline.folding import Flush, JournalRecord, fold
+from pipeline.metrics import (
+    CELLS_WRITTEN,
+    FLUSH_SECONDS,
+    FRESHNESS_SECONDS,
+    JOURNAL_OFFSET,
+    POSTED,
+    STATE_BYTES,
+)
+from pipeline.registry import Registry
+from pipeline.retry import until_stored
+from pipeline.state import PartitionState, StateHeld
+
+log = logging.getLogger(__name__)
+
+ReadJournal = Callable[[int, int, int], AsyncIterator[Sequence[JournalRecord]]]
+"""Reads a partition's records from one offset until before another, in batches."""
+
+_HELD_PAUSE = 0.2
+
+
+class Ledger:
+    """The ledger stage of one worker.
+
+    Args:
+        store: where the rows go.
+        states: folder with one state folder for each partition.
+        read_journal: for the part of the journal that a lost or stale state has to fold again.
+    """
+
+    def __init__(
+        self, store: Store, registry: Registry, states: Path, read_journal: ReadJournal
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._folder = states
+        self._read_journal = read_journal
+        self._states: dict[int, PartitionState] = {}
+
+    async def handle(self, batch: Batch) -> None:
+        """Count one batch; when this returns, it is stored and the state says so."""
+        started = time.perf_counter()
+        state = await self._open(batch.partition)
+        records = [record for record in batch.records if record.offset >= state.offset]
+        if not records:
+            return
+        if records[0].offset > state.offset:
+            await self._catch_up(batch.partition, state, records[0].offset)
+        flush = fold(state, batch.partition, records, await self._registry.current())
+        await self.write(flush)
+        state.commit(flush.offset, flush.entries, flush.totals)
+        self._observe(flush, records[-1].timestamp, started)
+
+    async def write(self, flush: Flush) -> None:
+        """Store a flush's rows; returns when all of them are visible to every reader."""
+        await asyncio.gather(
+            *(self._insert(table, columns, rows) for table, columns, rows in flush.tables() if rows)
+        )
+
+    async def _insert(self, table: str, columns: Sequence[str], rows: Sequence[tuple]) -> None:
+        await until_stored(lambda: asyncio.to_thread(self._store.insert_rows, table, columns, rows))
+
+    async def _catch_up(self, partition: int, state: PartitionState, until: int) -> None:
+        """Fold what a lost or stale state is missing; all of it was stored before.
+
+        The broker only hands out records behind an acknowledged offset, and an acknowledgement
+        follows the store, so the rows are there: only the state has to be made whole.
+        """
+        log.warning(
+            "The state of partition %d stands at offset %d, the journal at %d: folding the part "
+            "between again before anything is counted",
+            partition,
+            state.offset,
+            until,
+        )
+        async for records in self._read_journal(partition, state.offset, until):
+            flush = fold(state, partition, records, await self._registry.current())
+            state.commit(flush.offset, flush.entries, flush.totals)
+
+    async def _open(self, partition: int) -> PartitionState:
+        """The partition's state; waits while the worker that had it before still closes it."""
+        while partition not in self._states:
+            try:
+                self._states[partition] = PartitionState(self._folder / str(partition))
+            except StateHeld:
+                log.warning("The state of partition %d is still held; waiting for it", partition)
+                await asyncio.sleep(_HELD_PAUSE)
+        return self._states[partition]
+
+    def give_up(self, partitions: Sequence[int]) -> None:
+        """Close the states of partitions that move to another worker."""
+        for partition in partitions:
+            state = self._states.pop(partition, None)
+            if state is not None:
+                state.close()
+
+    def close(self) -> None:
+        """Close every state."""
+        self.give_up(list(self._states))
+
+    def _observe(self, flush: Flush, newest_ms: int, started: float) -> None:
+        partition = str(flush.shard)
+        for outcome, count in flush.outcomes.items():
+            POSTED.labels(outcome).inc(count)
+        CELLS_WRITTEN.inc(len(flush.totals))
+        JOURNAL_OFFSET.labels(partition).set(flush.offset)
+        STATE_BYTES.labels(partition).set(self._states[flush.shard].size_bytes())
+        FRESHNESS_SECONDS.set(max(time.time() - newest_ms / 1000, 0.0))
+        FLUSH_SECONDS.labels("ledger").observe(time.perf_counter() - started)

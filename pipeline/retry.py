@@ -1,0 +1,32 @@
+"""Waiting for a store that is away: nothing is acknowledged meanwhile, nothing is lost."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from consumers.store.client import StoreUnavailable
+from pipeline.metrics import STORE_RETRIES
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 5.0
+
+
+async def until_stored(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Try until the store answers, with growing pauses.
+
+    The caller's batch stays unacknowledged, so Faust stops fetching once its buffer is full:
+    that is the back-pressure. An error that trying again cannot mend is raised.
+    """
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return await attempt()
+        except StoreUnavailable as error:
+            STORE_RETRIES.inc()
+            log.warning("The store does not answer (%s); trying again in %.1f s", error, pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)

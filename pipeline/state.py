@@ -1,0 +1,145 @@
+"""A journal partition's state on disk: entries, cell totals and the offset, written as one.
+
+RocksDB through rocksdict. Measured here, one core, batches of 5,000: get 1.6–3.5 µs, put 1.7 µs a
+key. The state is a fold of the journal and nothing more: lost, stale or written by another
+format, it is folded anew (:mod:`pipeline.fold`), so it needs no backup and no migration.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
+
+from pipeline.core.ledger import Posted
+from pipeline.core.reports import Report
+
+FORMAT = 1
+"""Of the keys and values below; a folder of another format is folded anew."""
+
+_ENTRY, _TOTAL, _META = b"e", b"t", b"m"
+_CACHED_TOTALS = 400_000
+_encode = msgspec.msgpack.Encoder().encode
+_decode_entry = msgspec.msgpack.Decoder(
+    list[tuple[str, str, str, int, bool, bytes, int, tuple[Any, ...] | None]]
+).decode
+_decode_meta = msgspec.msgpack.Decoder(dict[str, int]).decode
+_decode_cell = msgspec.msgpack.Decoder(tuple[tuple[str, str, int, str, str, str], int]).decode
+
+
+def _options() -> Options:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(32 << 20)
+    options.set_keep_log_file_num(2)
+    table = BlockBasedOptions()
+    table.set_bloom_filter(10, False)
+    table.set_block_cache(Cache(64 << 20))
+    options.set_block_based_table_factory(table)
+    return options
+
+
+class StateHeld(RuntimeError):
+    """Another process has the partition's state open; it closes it when it gives it up."""
+
+
+class PartitionState:
+    """The state of one journal partition, owned by one worker at a time.
+
+    Attributes:
+        offset: the first journal offset that is not yet in the state.
+        epoch: how often the figures were rebuilt on purpose; leads every row's version.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = Rdict(str(folder), _options())
+        except Exception as error:  # rocksdict raises bare exceptions
+            if "lock" in str(error).lower():
+                raise StateHeld(f"{folder.name}: another worker holds this state") from None
+            raise
+        meta = self._db.get(_META)
+        found = _decode_meta(meta) if meta else {"format": FORMAT, "offset": 0, "epoch": 0}
+        if found["format"] != FORMAT:
+            self._db.close()
+            Rdict.destroy(str(folder))
+            self._db = Rdict(str(folder), _options())
+            found = {"format": FORMAT, "offset": 0, "epoch": found["epoch"]}
+        self.offset = found["offset"]
+        self.epoch = found["epoch"]
+        self._totals: dict[Posted, int] = {}
+
+    def entries(self, persons: Sequence[str]) -> list[list[Report]]:
+        """The reports of each person, an empty list for one never heard of."""
+        found = self._get([_ENTRY + bytes.fromhex(person) for person in persons])
+        return [_decode_entry(entry) if entry else [] for entry in found]
+
+    def totals(self, cells: Sequence[Posted]) -> list[int]:
+        """What this partition has counted so far in each cell."""
+        known = self._totals
+        missing = [cell for cell in cells if cell not in known]
+        if missing:
+            if len(known) > _CACHED_TOTALS:
+                known.clear()
+                missing = list(cells)
+            found = self._get([_TOTAL + _encode(cell) for cell in missing])
+            for cell, total in zip(missing, found, strict=True):
+                known[cell] = int.from_bytes(total, "little", signed=True) if total else 0
+        return [known[cell] for cell in cells]
+
+    def _get(self, keys: list[bytes]) -> list[bytes | None]:
+        found = self._db.get(keys)
+        return found if isinstance(found, list) else []
+
+    def commit(
+        self,
+        offset: int,
+        entries: Iterable[tuple[str, Sequence[Report]]],
+        totals: Mapping[Posted, int],
+    ) -> None:
+        """Write entries, totals and the offset behind them at once: all of it or nothing."""
+        batch = WriteBatch(raw_mode=True)
+        for person, entry in entries:
+            batch.put(_ENTRY + bytes.fromhex(person), _encode(entry))
+        for cell, total in totals.items():
+            batch.put(_TOTAL + _encode(cell), total.to_bytes(8, "little", signed=True))
+        self._put_meta(batch, offset)
+        self._db.write(batch)
+        self._totals.update(totals)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Mark an empty state as the one of a new epoch."""
+        self.epoch = epoch
+        batch = WriteBatch(raw_mode=True)
+        self._put_meta(batch, self.offset)
+        self._db.write(batch)
+
+    def _put_meta(self, batch: WriteBatch, offset: int) -> None:
+        self.offset = offset
+        batch.put(_META, _encode({"format": FORMAT, "offset": offset, "epoch": self.epoch}))
+
+    def all_entries(self) -> Iterator[tuple[str, list[Report]]]:
+        """Every person with the person's reports, by person."""
+        for key, value in self._from(_ENTRY):
+            yield key.hex(), _decode_entry(value)
+
+    def all_totals(self) -> Iterator[tuple[Posted, int]]:
+        """Every cell this partition ever counted in, zero ones included."""
+        for key, value in self._from(_TOTAL):
+            yield _decode_cell(key), int.from_bytes(value, "little", signed=True)
+
+    def _from(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for key, value in self._db.items(from_key=prefix):
+            if not isinstance(key, bytes) or not key.startswith(prefix):
+                return
+            yield key[1:], bytes(value)
+
+    def size_bytes(self) -> int:
+        """Estimated bytes of live data on disk."""
+        return int(self._db.property_int_value("rocksdb.estimate-live-data-size") or 0)
+
+    def close(self) -> None:
+        """Give the folder up; another process may open it."""
+        self._db.close()
