@@ -1,0 +1,1 @@
+"""Checking what was counted by counting it again, independently of the ledger."""
