@@ -7,12 +7,12 @@ with the journal offset, so writing it again changes nothing.
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import starmap
 from typing import Any, Protocol
 
 from pipeline.core.body import DAY, HOUSEHOLD, PLACE
 from pipeline.core.ledger import Posted, post
 from pipeline.core.person import Person, person
+from pipeline.core.project import NOTHING, project
 from pipeline.core.reports import (
     BODY,
     DIGEST,
@@ -52,6 +52,8 @@ CELL_COLUMNS = (
 )
 
 Row = tuple[Any, ...]
+FindingId = tuple[str, str, str, str]
+"""Code, kind, record id and source of a finding about one person."""
 
 
 class JournalRecord(Protocol):
@@ -103,7 +105,12 @@ def fold(
     records: Sequence[JournalRecord],
     priorities: Mapping[str, int],
 ) -> Flush:
-    """Apply journal records to the persons they are about.
+    """Apply journal records to the persons they are about, one after the other.
+
+    A row is written for everything that any single record touched, even where the batch as a
+    whole leaves it as it was. So the newest row of a cell is right however batches were cut: a
+    worker that died half-way, or lost its partition and writes late, may leave rows of its own
+    cut behind, and they are either overwritten or equal to what would be written.
 
     Args:
         state: of the partition; read only.
@@ -114,15 +121,14 @@ def fold(
     last = records[-1].offset
     flush = Flush(shard, last + 1, version(state.epoch, last))
     flush.records = len(records)
-    told: dict[str, list[tuple[Report, JournalRecord]]] = {}
+    told: dict[str, list[JournalRecord]] = {}
     for record in records:
-        arrival = report(record.value, local_day(record.timestamp))
-        told.setdefault(record.key.decode(), []).append((arrival, record))
+        told.setdefault(record.key.decode(), []).append(record)
     differences: dict[Posted, int] = {}
     for pseudonym, entry in zip(told, state.entries(list(told)), strict=True):
         _fold_person(flush, pseudonym, entry, told[pseudonym], priorities, differences)
-    changed = [cell for cell, value in differences.items() if value]
-    for cell, total in zip(changed, state.totals(changed), strict=True):
+    touched = list(differences)
+    for cell, total in zip(touched, state.totals(touched), strict=True):
         flush.totals[cell] = total + differences[cell]
     return flush
 
@@ -131,23 +137,32 @@ def _fold_person(
     flush: Flush,
     pseudonym: str,
     entry: Sequence[Report],
-    told: Sequence[tuple[Report, JournalRecord]],
+    told: Sequence[JournalRecord],
     priorities: Mapping[str, int],
     differences: dict[Posted, int],
 ) -> None:
-    posting = post(entry, [arrival for arrival, _ in told], priorities)
-    for (arrival, record), changed in zip(told, posting.changed, strict=True):
-        flush.outcomes["new" if changed else "repeat"] += 1
-        if changed:
-            flush.reports.append(_report_row(flush, arrival, record))
-    if not any(posting.changed):
-        return
-    flush.entries.append((pseudonym, posting.entry))
-    for posted, value in posting.cells.items():
-        differences[posted] = differences.get(posted, 0) + value
-    flush.people.append(people_row(flush, pseudonym, posting.after))
-    if posting.before.findings or posting.after.findings:
-        flush.findings += finding_rows(flush, pseudonym, posting.before, posting.after)
+    tally = project(entry, priorities) if entry else NOTHING
+    seen: dict[FindingId, Finding] = {}
+    changed = False
+    for record in told:
+        arrival = report(record.value, local_day(record.timestamp))
+        posting = post(entry, arrival, priorities, tally)
+        flush.outcomes["new" if posting.changed else "repeat"] += 1
+        if not posting.changed:
+            continue
+        changed = True
+        entry = posting.entry
+        flush.reports.append(_report_row(flush, arrival, record))
+        for posted, value in posting.cells.items():
+            differences[posted] = differences.get(posted, 0) + value
+        if tally.findings:
+            seen.update((_identity(finding), finding) for finding in tally.findings)
+        tally = posting.after
+    if changed:
+        flush.entries.append((pseudonym, entry))
+        flush.people.append(people_row(flush, pseudonym, tally))
+        if seen or tally.findings:
+            flush.findings += finding_rows(flush, pseudonym, seen, tally)
 
 
 def _report_row(flush: Flush, arrival: Report, record: JournalRecord) -> Row:
@@ -181,19 +196,14 @@ def people_row(flush: Flush, pseudonym: str, known: Tally) -> Row:
     return (pseudonym, *person(known), flush.shard, flush.version)
 
 
-def finding_rows(flush: Flush, pseudonym: str, before: Tally, after: Tally) -> list[Row]:
-    """Findings that stand now, and those that no longer do."""
-    gone = {_identity(finding): finding for finding in before.findings}
-    standing = {_identity(finding): finding for finding in after.findings}
-    changed = [
-        (finding, 1)
-        for identity, finding in standing.items()
-        if gone.pop(identity, None) != finding
-    ]
-    changed += ((finding, 0) for finding in gone.values())
-
-    def row(finding: Finding, stands: int) -> Row:
-        return (
+def finding_rows(
+    flush: Flush, pseudonym: str, seen: Mapping[FindingId, Finding], now: Tally
+) -> list[Row]:
+    """Rows of the findings that stand now, and of those seen before that no longer do."""
+    standing = {_identity(finding): finding for finding in now.findings}
+    gone = {identity: finding for identity, finding in seen.items() if identity not in standing}
+    return [
+        (
             finding.code,
             pseudonym,
             finding.kind,
@@ -205,9 +215,10 @@ def finding_rows(flush: Flush, pseudonym: str, before: Tally, after: Tally) -> l
             flush.shard,
             flush.version,
         )
+        for stands, findings in ((1, standing), (0, gone))
+        for finding in findings.values()
+    ]
 
-    return list(starmap(row, changed))
 
-
-def _identity(finding: Finding) -> tuple[str, str, str, str]:
+def _identity(finding: Finding) -> FindingId:
     return finding.code, finding.kind, finding.record_id, finding.source

@@ -50,6 +50,7 @@ class PartitionState:
     Attributes:
         offset: the first journal offset that is not yet in the state.
         epoch: how often the figures were rebuilt on purpose; leads every row's version.
+        is_new: nothing was ever written to it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,14 +62,15 @@ class PartitionState:
                 raise StateHeld(f"{folder.name}: another worker holds this state") from None
             raise
         meta = self._db.get(_META)
-        found = _decode_meta(meta) if meta else {"format": FORMAT, "offset": 0, "epoch": 0}
-        if found["format"] != FORMAT:
+        found = _decode_meta(meta) if meta else {}
+        if found and found["format"] != FORMAT:
             self._db.close()
             Rdict.destroy(str(folder))
             self._db = Rdict(str(folder), _options())
-            found = {"format": FORMAT, "offset": 0, "epoch": found["epoch"]}
-        self.offset = found["offset"]
-        self.epoch = found["epoch"]
+            found = {}
+        self.is_new = not found
+        self.offset = found.get("offset", 0)
+        self.epoch = found.get("epoch", 0)
         self._totals: dict[Posted, int] = {}
 
     def entries(self, persons: Sequence[str]) -> list[list[Report]]:

@@ -1,12 +1,12 @@
-"""The ledger's one rule: what new reports of a person change is a difference of projections.
+"""The ledger's one rule: what a new report of a person changes is a difference of projections.
 
 The cells of ``known_on`` k are what the reports known by the end of k give, less what those
 known by the end of k−1 give. The usual report is newer than all known of its person: one
 difference. One that arrives out of the order of knowledge changes that person's later
-differences too; both are the same computation here.
+differences too.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.core.project import NOTHING, project
@@ -18,61 +18,53 @@ Posted = tuple[Cell, int]
 
 
 class Posting(NamedTuple):
-    """What some arrivals change for one person.
+    """What one arrival changes for its person.
 
     Attributes:
         entry: the person's reports, each once, with its earliest day of knowledge.
-        changed: for each arrival whether the entry changed by it; a repeat changes nothing.
+        changed: whether the entry changed; a repeat changes nothing.
         cells: differences, none of them zero.
-        before: the projection of all reports before the arrivals.
-        after: the projection of all reports with them.
+        after: the tally of all reports with the new one.
     """
 
     entry: Sequence[Report]
-    changed: Sequence[bool]
-    cells: dict[Posted, int]
-    before: Tally
+    changed: bool
+    cells: Mapping[Posted, int]
     after: Tally
 
 
 def post(
-    entry: Sequence[Report], arrivals: Iterable[Report], priorities: Mapping[str, int]
+    entry: Sequence[Report], arrival: Report, priorities: Mapping[str, int], before: Tally
 ) -> Posting:
-    """Apply arrivals to their person's entry.
+    """Apply one report to its person's entry.
 
     The newest revision of each source stands, so repeats and late arrivals change nothing, and a
     correction yields the difference between what was counted and what should have been.
 
     Args:
         entry: the reports already known of the person, each once; empty for a new person.
-        arrivals: reports of the same person in any order, repeats included.
+        arrival: a report of the same person.
         priorities: of the registered sources.
+        before: the tally of ``entry``.
     """
-    grown = list(entry)
-    places = {report[DIGEST]: place for place, report in enumerate(grown)}
-    changed: list[bool] = []
-    earliest: int | None = None
-    for report in arrivals:
-        known_on = report[KNOWN_ON]
-        place = places.setdefault(report[DIGEST], len(grown))
-        if place == len(grown):
-            grown.append(report)
-        elif known_on < grown[place][KNOWN_ON]:
-            grown[place] = report
-        else:
-            changed.append(False)
-            continue
-        changed.append(True)
-        if earliest is None or known_on < earliest:
-            earliest = known_on
-    if earliest is None:
-        now = project(entry, priorities)
-        return Posting(entry, changed, {}, now, now)
+    digest, known_on = arrival[DIGEST], arrival[KNOWN_ON]
+    kept = [report for report in entry if report[DIGEST] != digest]
+    if len(kept) < len(entry):
+        known = next(report for report in entry if report[DIGEST] == digest)
+        if known[KNOWN_ON] <= known_on:
+            return Posting(entry, changed=False, cells={}, after=before)
+    newest = max((report[KNOWN_ON] for report in entry), default=known_on)
+    grown = [*kept, arrival]
+    after = project(grown, priorities)
     cells: dict[Posted, int] = {}
-    base = _known_before(entry, earliest, priorities)
-    before = _post_vintages(cells, entry, base, earliest, priorities, -1)
-    after = _post_vintages(cells, grown, base, earliest, priorities, 1)
-    return Posting(grown, changed, {c: v for c, v in cells.items() if v}, before, after)
+    if known_on >= newest:
+        _add_difference(cells, before, after, known_on, 1)
+    else:
+        base = _known_before(entry, known_on, priorities)
+        _add_vintages(cells, entry, base, known_on, priorities, -1)
+        _add_vintages(cells, grown, base, known_on, priorities, 1)
+        cells = {posted: value for posted, value in cells.items() if value}
+    return Posting(grown, changed=True, cells=cells, after=after)
 
 
 def _known_before(reports: Sequence[Report], day: int, priorities: Mapping[str, int]) -> Tally:
@@ -80,25 +72,31 @@ def _known_before(reports: Sequence[Report], day: int, priorities: Mapping[str, 
     return project(known, priorities) if known else NOTHING
 
 
-def _post_vintages(
+def _add_vintages(
     cells: dict[Posted, int],
     reports: Sequence[Report],
     base: Tally,
     earliest: int,
     priorities: Mapping[str, int],
     sign: int,
-) -> Tally:
-    """Add the differences of every day of knowledge from ``earliest`` on; the last projection."""
+) -> None:
+    """Add the differences of every day of knowledge from ``earliest`` on."""
     for known_on in sorted({r[KNOWN_ON] for r in reports if r[KNOWN_ON] >= earliest}):
         then = project([r for r in reports if r[KNOWN_ON] <= known_on], priorities)
-        for cell, value in then.cells.items():
-            value -= base.cells.get(cell, 0)
-            if value:
-                posted = (cell, known_on)
-                cells[posted] = cells.get(posted, 0) + sign * value
-        for cell, value in base.cells.items():
-            if cell not in then.cells and value:
-                posted = (cell, known_on)
-                cells[posted] = cells.get(posted, 0) - sign * value
+        _add_difference(cells, base, then, known_on, sign)
         base = then
-    return base
+
+
+def _add_difference(
+    cells: dict[Posted, int], before: Tally, after: Tally, known_on: int, sign: int
+) -> None:
+    old, new = before.cells, after.cells
+    for cell, value in new.items():
+        value -= old.get(cell, 0)
+        if value:
+            posted = (cell, known_on)
+            cells[posted] = cells.get(posted, 0) + sign * value
+    for cell, value in old.items():
+        if value and cell not in new:
+            posted = (cell, known_on)
+            cells[posted] = cells.get(posted, 0) - sign * value

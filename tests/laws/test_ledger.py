@@ -47,7 +47,6 @@ def _check(
     assert len(machine.tables["people_rows"]) == len({person for person, _ in told})
 
 
-
 _ANY_RUN = {
     "arrivals": accepted_sets().flatmap(shuffled_with_repeats),
     "partitions": st.integers(1, 3),
@@ -113,10 +112,11 @@ def _no_tie_break(patch: pytest.MonkeyPatch) -> None:
 def _void_ignored_before_its_record(patch: pytest.MonkeyPatch) -> None:
     real = ledger_module.post
 
-    def forgetful(entry, arrivals, priorities):  # type: ignore[no-untyped-def]
-        known = {(r[0], r[1], r[2]) for r in entry}
-        kept = [r for r in arrivals if not r[4] or (r[0], r[1], r[2]) in known]
-        return real(entry, kept, priorities)._replace(changed=[True] * len(list(arrivals)))
+    def forgetful(entry, arrival, priorities, before):  # type: ignore[no-untyped-def]
+        known = {report[:3] for report in entry}
+        if arrival[4] and arrival[:3] not in known:
+            return ledger_module.Posting(entry, changed=False, cells={}, after=before)
+        return real(entry, arrival, priorities, before)
 
     patch.setattr("pipeline.folding.post", forgetful)
 

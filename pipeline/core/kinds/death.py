@@ -26,6 +26,9 @@ def count(tally: Tally, fact: Fact) -> None:
     """Cells of the counted death; a missing birth day is that of the counted birth."""
     died_on, place, residency, _, own_born_on, sex, maternal = fact.body
     born_on = tally.born_on if own_born_on is None else own_born_on
+    year = "unknown" if born_on is None else str(year_of(born_on))
+    if born_on is not None and born_on > died_on:
+        born_on = None  # two sources' dates that do not go together say nothing about an age
     add = tally.add
     add("deaths", place, died_on, residency, sex, death_band(born_on, died_on))
     add("deaths_by_report", place, died_on, residency, sex, SECTOR_BANDS[fact.sectors])
@@ -42,14 +45,13 @@ def count(tally: Tally, fact: Fact) -> None:
     if fact.first_known - died_on > LATE:
         add("deaths_late", place, died_on, residency, sex)
     if residency == "hukou":
-        year = "unknown" if born_on is None else str(year_of(born_on))
         add("population", place, died_on, "hukou", tally.sex, year, -1)
     if _is_infant(own_born_on, died_on) and all(other.kind != "birth" for other in tally.facts):
         tally.find("death_without_birth", fact)
 
 
 def _is_infant(born_on: int | None, died_on: int) -> bool:
-    return born_on is not None and completed_years(born_on, died_on) < 1
+    return born_on is not None and died_on - born_on >= 0 and completed_years(born_on, died_on) < 1
 
 
 RULE = Rule(body, count, once=True)
