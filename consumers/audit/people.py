@@ -274,7 +274,7 @@ class _Person:
                         self.figures[key] += value
                 before = after
 
-    def find(self, conflicts: list[Conflict]) -> None:
+    def find(self, conflicts: list[Conflict]) -> None:  # noqa: C901 - one branch a sentence
         """Raise the findings about this person alone, each with its cell."""
         for conflict in conflicts:
             if conflict.fact is None:
