@@ -17,21 +17,19 @@ import orjson
 from consumers.store.client import Store
 from pipeline.batching import Batch
 from pipeline.folding import LINEAGE, LINEAGE_HEADER
-from pipeline.journal import Journal, partition_of
+from pipeline.journal import Journal, JournalRecord, partition_of
 from pipeline.metrics import ACCEPTED, FLUSH_SECONDS, REFUSED
 from pipeline.registry import Registry
-from pipeline.retry import until_stored
+from pipeline.writing import insert
 from schemas import identity
 from schemas.clock import day_date, local_day
 from schemas.reading import check, read
 from schemas.refusals import Refusal
-from schemas.topics import JOURNAL, REJECTED
 
 REJECTED_COLUMNS = (
     *("id", "digest", "code", "reason", "topic", "partition", "offset", "rejected_at"),
     *("key", "value", "mended", "version"),
 )
-_JOURNAL_ROW = tuple[int, int, bytes, bytes, tuple[tuple[str, bytes], ...]]
 
 
 class Refused(NamedTuple):
@@ -47,7 +45,7 @@ class Refused(NamedTuple):
 class Sorted(NamedTuple):
     """A batch after intake's one look at it."""
 
-    accepted: Sequence[_JOURNAL_ROW]
+    accepted: Sequence[JournalRecord]
     refused: Sequence[Refused]
     kinds: Mapping[str, int]
 
@@ -62,16 +60,26 @@ class Intake:
 
     Args:
         store: where refusals are kept.
-        journal: writer of the journal and the rejected topic.
+        journal: writer of the journal.
+        rejected: writer of the topic of refused messages.
+        partitions: of the journal.
         secret: keys the digests that tell refusals apart, since an unkeyed digest of a message
             that held an identity number could be searched for.
     """
 
     def __init__(
-        self, store: Store, journal: Journal, registry: Registry, partitions: int, secret: bytes
+        self,
+        store: Store,
+        registry: Registry,
+        journal: Journal,
+        rejected: Journal,
+        *,
+        partitions: int,
+        secret: bytes,
     ) -> None:
         self._store = store
         self._journal = journal
+        self._rejected = rejected
         self._registry = registry
         self._partitions = partitions
         self._secret = blake2b(secret, digest_size=32).digest()
@@ -79,8 +87,9 @@ class Intake:
     async def handle(self, batch: Batch) -> None:
         """Take one batch; when this returns, all of it is kept somewhere."""
         started = time.perf_counter()
-        result = self.sort(batch, await self._registry.current())
-        writes = [self._journal.write(JOURNAL, result.accepted)]
+        registered = await self._registry.current()
+        result = self.sort(batch, registered.accepted)
+        writes = [self._journal.write(result.accepted)]
         if result.refused:
             writes.append(self._keep(batch.topic, result.refused))
         await asyncio.gather(*writes)
@@ -93,13 +102,13 @@ class Intake:
     def sort(self, batch: Batch, sources: Mapping[str, int]) -> Sorted:
         """Look at every message of a batch once."""
         topic, partition, partitions = batch.topic, batch.partition, self._partitions
-        accepted: list[_JOURNAL_ROW] = []
+        accepted: list[JournalRecord] = []
         refused: list[Refused] = []
         kinds: Counter[str] = Counter()
         for record in batch.records:
-            raw = record.value
+            raw = record.value or b""
             known_on = day_date(local_day(record.timestamp))
-            event = read(raw, record.key)
+            event = read(record.value, record.key)
             if not isinstance(event, Refusal):
                 fault = check(event, topic, known_on, sources)
                 if fault is None:
@@ -139,10 +148,6 @@ class Intake:
             headers = (("refusal", orjson.dumps(about)),)
             messages.append((record.partition, record.timestamp, key, value, headers))
         await asyncio.gather(
-            self._journal.write(REJECTED, messages),
-            until_stored(
-                lambda: asyncio.to_thread(
-                    self._store.insert_rows, "rejected_rows", REJECTED_COLUMNS, rows
-                )
-            ),
+            self._rejected.write(messages),
+            insert(self._store, "rejected_rows", REJECTED_COLUMNS, rows),
         )

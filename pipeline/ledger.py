@@ -10,10 +10,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 from consumers.store.client import Store
 from pipeline.batching import Batch
-from pipeline.folding import Flush, JournalRecord, fold
+from pipeline.folding import EPOCH_BITS, Flush, JournalRecord, fold
 from pipeline.metrics import (
     CELLS_WRITTEN,
     FLUSH_SECONDS,
@@ -23,8 +24,8 @@ from pipeline.metrics import (
     STATE_BYTES,
 )
 from pipeline.registry import Registry
-from pipeline.retry import until_stored
 from pipeline.state import PartitionState, StateHeld
+from pipeline.writing import insert, until_stored
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +57,15 @@ class Ledger:
         """Count one batch; when this returns, it is stored and the state says so."""
         started = time.perf_counter()
         state = await self._open(batch.partition)
-        records = [record for record in batch.records if record.offset >= state.offset]
+        records = cast(
+            "list[JournalRecord]", [r for r in batch.records if r.offset >= state.offset]
+        )
         if not records:
             return
         if records[0].offset > state.offset:
             await self._catch_up(batch.partition, state, records[0].offset)
-        flush = fold(state, batch.partition, records, await self._registry.current())
+        registered = await self._registry.current()
+        flush = fold(state, batch.partition, records, registered.priorities)
         await self.write(flush)
         state.commit(flush.offset, flush.entries, flush.totals)
         self._observe(flush, records[-1].timestamp, started)
@@ -69,11 +73,8 @@ class Ledger:
     async def write(self, flush: Flush) -> None:
         """Store a flush's rows; returns when all of them are visible to every reader."""
         await asyncio.gather(
-            *(self._insert(table, columns, rows) for table, columns, rows in flush.tables() if rows)
+            *(insert(self._store, table, columns, rows) for table, columns, rows in flush.tables())
         )
-
-    async def _insert(self, table: str, columns: Sequence[str], rows: Sequence[tuple]) -> None:
-        await until_stored(lambda: asyncio.to_thread(self._store.insert_rows, table, columns, rows))
 
     async def _catch_up(self, partition: int, state: PartitionState, until: int) -> None:
         """Fold what a lost or stale state is missing; all of it was stored before.
@@ -89,17 +90,22 @@ class Ledger:
             until,
         )
         async for records in self._read_journal(partition, state.offset, until):
-            flush = fold(state, partition, records, await self._registry.current())
+            registered = await self._registry.current()
+            flush = fold(state, partition, records, registered.priorities)
             state.commit(flush.offset, flush.entries, flush.totals)
 
     async def _open(self, partition: int) -> PartitionState:
         """The partition's state; waits while the worker that had it before still closes it."""
         while partition not in self._states:
             try:
-                self._states[partition] = PartitionState(self._folder / str(partition))
+                state = PartitionState(self._folder / str(partition))
             except StateHeld:
                 log.warning("The state of partition %d is still held; waiting for it", partition)
                 await asyncio.sleep(_HELD_PAUSE)
+                continue
+            if state.is_new:
+                state.begin_epoch(await stored_epoch(self._store, partition))
+            self._states[partition] = state
         return self._states[partition]
 
     def give_up(self, partitions: Sequence[int]) -> None:
@@ -122,3 +128,12 @@ class Ledger:
         STATE_BYTES.labels(partition).set(self._states[flush.shard].size_bytes())
         FRESHNESS_SECONDS.set(max(time.time() - newest_ms / 1000, 0.0))
         FLUSH_SECONDS.labels("ledger").observe(time.perf_counter() - started)
+
+
+async def stored_epoch(store: Store, partition: int) -> int:
+    """Epoch of a partition's rows: a state made anew must not fall behind them."""
+    question = "SELECT max(version) FROM population.cells WHERE shard = {shard:UInt16}"
+    rows = await until_stored(
+        lambda: asyncio.to_thread(store.query, question, {"shard": partition})
+    )
+    return int(rows[0][0]) >> EPOCH_BITS

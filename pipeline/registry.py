@@ -1,10 +1,23 @@
 """The source registry as the workers see it: never older than the batch it is used for."""
 
 import asyncio
+from typing import NamedTuple
 
 from consumers.store.client import Store
-from pipeline.retry import until_stored
+from pipeline.writing import until_stored
 from schemas.sources import Priorities
+
+
+class Registered(NamedTuple):
+    """The registry at one moment.
+
+    Attributes:
+        accepted: sources whose events are taken.
+        priorities: of these, and of those removed since, whose reports keep their place.
+    """
+
+    accepted: Priorities
+    priorities: Priorities
 
 
 class Registry:
@@ -17,16 +30,21 @@ class Registry:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._version = -1
-        self._priorities: dict[str, int] = {}
+        self._registered = Registered({}, {})
 
-    async def current(self) -> Priorities:
-        """Sources with their priorities."""
+    async def current(self) -> Registered:
+        """The registry as it is now."""
         return await until_stored(lambda: asyncio.to_thread(self._read))
 
-    def _read(self) -> Priorities:
+    def _read(self) -> Registered:
         version = self._store.query("SELECT max(version) FROM population.sources_rows")[0][0]
         if version != self._version:
-            rows = self._store.query("SELECT name, priority FROM population.sources")
-            self._priorities = dict(rows)
+            rows = self._store.query(
+                "SELECT name, priority, removed FROM population.sources_rows FINAL"
+            )
+            self._registered = Registered(
+                {name: priority for name, priority, removed in rows if not removed},
+                {name: priority for name, priority, _ in rows},
+            )
             self._version = version
-        return self._priorities
+        return self._registered

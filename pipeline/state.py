@@ -92,8 +92,8 @@ class PartitionState:
         return [known[cell] for cell in cells]
 
     def _get(self, keys: list[bytes]) -> list[bytes | None]:
-        found = self._db.get(keys)
-        return found if isinstance(found, list) else []
+        found: list[bytes | None] = self._db.get(keys)  # type: ignore[arg-type,assignment]
+        return found
 
     def commit(
         self,

@@ -1,11 +1,12 @@
-"""Waiting for a store that is away: nothing is acknowledged meanwhile, nothing is lost."""
+"""Writing to a store that may be away: nothing is acknowledged meanwhile, nothing is lost."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
-from consumers.store.client import StoreUnavailable
+from consumers.store.client import Store
+from consumers.store.errors import StoreUnavailable
 from pipeline.metrics import STORE_RETRIES
 
 log = logging.getLogger(__name__)
@@ -18,8 +19,8 @@ LONGEST_PAUSE = 5.0
 async def until_stored(attempt: Callable[[], Awaitable[Result]]) -> Result:
     """Try until the store answers, with growing pauses.
 
-    The caller's batch stays unacknowledged, so Faust stops fetching once its buffer is full:
-    that is the back-pressure. An error that trying again cannot mend is raised.
+    The caller's batch stays unacknowledged, so the transport stops fetching once its window is
+    full: that is the back-pressure. An error that trying again cannot mend is raised.
     """
     pause = FIRST_PAUSE
     while True:
@@ -30,3 +31,13 @@ async def until_stored(attempt: Callable[[], Awaitable[Result]]) -> Result:
             log.warning("The store does not answer (%s); trying again in %.1f s", error, pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def insert(
+    store: Store, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Write rows, if there are any; returns when every reader sees them."""
+    if not rows:
+        return
+    named = dict(zip(columns, zip(*rows, strict=True), strict=True))
+    await until_stored(lambda: asyncio.to_thread(store.insert, table, named))

@@ -41,16 +41,18 @@ class Event(BaseModel):
     """Name of the field that holds the day of the act."""
     districts: ClassVar[tuple[str, ...]]
     """Names of the fields that hold a district code."""
+    leading_sector: ClassVar[str]
+    """Sector whose standing report gives a fact its content (CONTRACT section 2)."""
     title: ClassVar[tuple[str, str]]
     """Name for people, Chinese and English."""
 
-    record_id: RecordId
-    revision: Ordinal
-    void: bool = False
-    source: Source
-    recorded_at: Instant
-    household: Pseudonym | None = None
-    person: Pseudonym
+    record_id: RecordId = Field(title="业务编号 / record number")
+    revision: Ordinal = Field(title="版本号 / revision")
+    void: bool = Field(default=False, title="撤销 / withdrawn")
+    source: Source = Field(title="来源 / source")
+    recorded_at: Instant = Field(title="填报时间 / recorded at")
+    household: Pseudonym | None = Field(default=None, title="家庭户代号 / household")
+    person: Pseudonym = Field(title="人员代号 / person")
 
 
 class Birth(Event):
@@ -59,21 +61,24 @@ class Birth(Event):
     topic: ClassVar[str] = "population.births.v1"
     acted: ClassVar[str] = "born_on"
     districts: ClassVar[tuple[str, ...]] = ("district",)
+    leading_sector: ClassVar[str] = "health"
     title: ClassVar[tuple[str, str]] = ("出生", "birth")
 
     kind: Literal["birth"] = "birth"
-    born_on: Day
-    district: DistrictCode = Field(description="mother's usual residence")
-    residency: Residency = Field(description="the mother's")
-    sex: Sex
-    live: bool = Field(default=True, description="false = stillbirth")
-    birth_order: Ordinal = Field(default=1, description="order within the delivery")
-    mother: Pseudonym
-    mother_born_on: Day | None = None
-    parity: Count | None = None
-    gestation_weeks: Count | None = None
-    weight_g: Count | None = None
-    defects: list[DefectCode] = Field(default_factory=list)
+    born_on: Day = Field(title="出生日期 / day of birth")
+    district: DistrictCode = Field(title="区划 / district", description="mother's usual residence")
+    residency: Residency = Field(title="户籍类别 / residency", description="the mother's")
+    sex: Sex = Field(title="性别 / sex")
+    live: bool = Field(default=True, title="活产 / live birth", description="false = stillbirth")
+    birth_order: Ordinal = Field(
+        default=1, title="本次分娩第几胎 / birth order", description="order within the delivery"
+    )
+    mother: Pseudonym = Field(title="母亲代号 / mother")
+    mother_born_on: Day | None = Field(default=None, title="母亲出生日期 / mother's day of birth")
+    parity: Count | None = Field(default=None, title="孩次 / parity")
+    gestation_weeks: Count | None = Field(default=None, title="孕周 / weeks of gestation")
+    weight_g: Count | None = Field(default=None, title="出生体重（克） / birth weight in grams")
+    defects: list[DefectCode] = Field(default_factory=list, title="出生缺陷 / birth defects")
 
 
 class Death(Event):
@@ -82,16 +87,17 @@ class Death(Event):
     topic: ClassVar[str] = "population.deaths.v1"
     acted: ClassVar[str] = "died_on"
     districts: ClassVar[tuple[str, ...]] = ("district",)
+    leading_sector: ClassVar[str] = "health"
     title: ClassVar[tuple[str, str]] = ("死亡", "death")
 
     kind: Literal["death"] = "death"
-    died_on: Day
-    district: DistrictCode = Field(description="usual residence")
-    residency: Residency
-    sex: Sex
-    born_on: Day | None = None
-    cause: IcdCode | None = None
-    maternal: bool = False
+    died_on: Day = Field(title="死亡日期 / day of death")
+    district: DistrictCode = Field(title="区划 / district", description="usual residence")
+    residency: Residency = Field(title="户籍类别 / residency")
+    sex: Sex = Field(title="性别 / sex")
+    born_on: Day | None = Field(default=None, title="出生日期 / day of birth")
+    cause: IcdCode | None = Field(default=None, title="根本死因 / underlying cause")
+    maternal: bool = Field(default=False, title="孕产妇死亡 / maternal death")
 
 
 class Move(Event):
@@ -100,35 +106,52 @@ class Move(Event):
     topic: ClassVar[str] = "population.moves.v1"
     acted: ClassVar[str] = "moved_on"
     districts: ClassVar[tuple[str, ...]] = ("from_district", "to_district")
+    leading_sector: ClassVar[str] = "police"
     title: ClassVar[tuple[str, str]] = ("迁移", "move")
 
     kind: Literal["move"] = "move"
-    moved_on: Day
-    from_district: DistrictCode
-    to_district: DistrictCode
+    moved_on: Day = Field(title="迁移日期 / day of the move")
+    from_district: DistrictCode = Field(title="迁出地 / from district")
+    to_district: DistrictCode = Field(title="迁入地 / to district")
     residency: Residency = Field(
-        description="hukou = the household registration moves; migrant = lives here without it"
+        title="户籍类别 / residency",
+        description="hukou = the household registration moves; migrant = lives here without it",
     )
-    sex: Sex | None = None
-    born_on: Day | None = None
+    sex: Sex | None = Field(default=None, title="性别 / sex")
+    born_on: Day | None = Field(default=None, title="出生日期 / day of birth")
 
 
 class Permit(Event):
     """One act on a residence registration: 居住登记, 居住证, 签注 or its end."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["valid_until"], "properties": {"valid_until": {"type": "string"}}},
+                {"properties": {"action": {"const": "cancel"}}},
+                {"required": ["void"], "properties": {"void": {"const": True}}},
+            ]
+        }
+    )
+
     topic: ClassVar[str] = "population.permits.v1"
     acted: ClassVar[str] = "effective_on"
     districts: ClassVar[tuple[str, ...]] = ("district",)
+    leading_sector: ClassVar[str] = "police"
     title: ClassVar[tuple[str, str]] = ("居住证", "permit")
 
     kind: Literal["permit"] = "permit"
-    action: Action
-    effective_on: Day
-    district: DistrictCode
-    valid_until: Day | None = Field(default=None, description="last day in force")
-    points: Count | None = Field(default=None, description="积分")
-    sex: Sex | None = None
-    born_on: Day | None = None
+    action: Action = Field(title="办理事项 / act")
+    effective_on: Day = Field(title="办理日期 / day of the act")
+    district: DistrictCode = Field(title="区划 / district")
+    valid_until: Day | None = Field(
+        default=None,
+        title="有效期至 / valid until",
+        description="last day in force; required unless cancelled",
+    )
+    points: Count | None = Field(default=None, title="积分 / points")
+    sex: Sex | None = Field(default=None, title="性别 / sex")
+    born_on: Day | None = Field(default=None, title="出生日期 / day of birth")
 
     @model_validator(mode="after")
     def _has_an_end(self) -> "Permit":
@@ -143,23 +166,26 @@ class Discharge(Event):
     topic: ClassVar[str] = "population.discharges.v1"
     acted: ClassVar[str] = "discharged_on"
     districts: ClassVar[tuple[str, ...]] = ("facility_district", "district")
+    leading_sector: ClassVar[str] = "health"
     title: ClassVar[tuple[str, str]] = ("出院", "discharge")
 
     kind: Literal["discharge"] = "discharge"
-    admitted_on: Day
-    discharged_on: Day
-    facility: str
-    facility_district: DistrictCode
-    district: DistrictCode = Field(description="usual residence")
-    residency: PatientResidency
-    outcome: Outcome
-    diagnoses: list[IcdCode] = Field(min_length=1, description="main diagnosis first")
-    scheme: Scheme
-    total_fen: Fen
-    in_policy_fen: Fen
-    fund_fen: Fen
-    sex: Sex | None = None
-    born_on: Day | None = None
+    admitted_on: Day = Field(title="入院日期 / day of admission")
+    discharged_on: Day = Field(title="出院日期 / day of discharge")
+    facility: str = Field(title="医疗机构 / facility")
+    facility_district: DistrictCode = Field(title="医疗机构所在区划 / district of the facility")
+    district: DistrictCode = Field(title="区划 / district", description="usual residence")
+    residency: PatientResidency = Field(title="户籍类别 / residency")
+    outcome: Outcome = Field(title="离院方式 / outcome")
+    diagnoses: list[IcdCode] = Field(
+        title="诊断 / diagnoses", min_length=1, description="main diagnosis first"
+    )
+    scheme: Scheme = Field(title="医保类型 / insurance scheme")
+    total_fen: Fen = Field(title="总费用（分） / total in fen")
+    in_policy_fen: Fen = Field(title="政策范围内费用（分） / covered cost in fen")
+    fund_fen: Fen = Field(title="基金支付（分） / paid by the fund in fen")
+    sex: Sex | None = Field(default=None, title="性别 / sex")
+    born_on: Day | None = Field(default=None, title="出生日期 / day of birth")
 
 
 KINDS: dict[str, type[Event]] = {
@@ -186,7 +212,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 def _withdrawal(kind: str, model: type[Event]) -> type[Event]:
     """The same kind where only the fields of every event are asked for (a void)."""
     own: dict[str, Any] = {
-        name: (field.rebuild_annotation() | None, None)
+        name: (
+            field.rebuild_annotation() | None,
+            Field(default=None, title=field.title, description=field.description),
+        )
         for name, field in model.model_fields.items()
         if name not in Event.model_fields and name != "kind"
     }
@@ -196,11 +225,12 @@ def _withdrawal(kind: str, model: type[Event]) -> type[Event]:
         __module__=__name__,
         __doc__=f"Withdrawal of one source's report of a {kind}; its own fields may be left out.",
         kind=(Literal[kind], kind),  # type: ignore[arg-type]
-        void=(Literal[True], True),
+        void=(Literal[True], Field(default=True, title=Event.model_fields["void"].title)),
         **own,
     )
     withdrawal.topic, withdrawal.acted = model.topic, model.acted
     withdrawal.districts, withdrawal.title = model.districts, model.title
+    withdrawal.leading_sector = model.leading_sector
     return withdrawal
 
 

@@ -14,6 +14,16 @@ from pydantic_core import CoreSchema, core_schema
 
 DAY_PATTERN = r"^\d{4}-\d{2}-\d{2}$"
 INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$"
+_YEAR = "([0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
+_LEAP_YEAR = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579][26])00)"
+_CALENDAR = (
+    f"({_YEAR}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
+    f"|02-(0[1-9]|1[0-9]|2[0-8]))|{_LEAP_YEAR}-02-29)"
+)
+_CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
+PUBLIC_DAY_PATTERN = f"^{_CALENDAR}$"
+"""The days that exist, for readers of the JSON Schema; the parser does this for us."""
+PUBLIC_INSTANT_PATTERN = rf"^{_CALENDAR}T{_CLOCK}(:[0-5][0-9](\.[0-9]{{1,9}})?)?(Z|[+-]{_CLOCK})$"
 LARGEST = 2**53 - 1
 """The greatest integer that every JSON reader keeps exactly (RFC 8259, section 6)."""
 
@@ -21,10 +31,10 @@ LARGEST = 2**53 - 1
 class _Spelled:
     """A string of one spelling, then parsed by pydantic's own parser."""
 
-    def __init__(self, pattern: str, parse: CoreSchema, json_format: str) -> None:
+    def __init__(self, pattern: str, parse: CoreSchema, published: JsonSchemaValue) -> None:
         self.pattern = pattern
         self.parse = parse
-        self.json_format = json_format
+        self.published = published
 
     def __get_pydantic_core_schema__(self, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
         spelled = core_schema.chain_schema(
@@ -38,10 +48,17 @@ class _Spelled:
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, __: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"type": "string", "format": self.json_format, "pattern": self.pattern}
+        return {"type": "string", **self.published}
 
 
-Day = Annotated[date, _Spelled(DAY_PATTERN, core_schema.date_schema(strict=False), "date")]
+Day = Annotated[
+    date,
+    _Spelled(
+        DAY_PATTERN,
+        core_schema.date_schema(strict=False),
+        {"format": "date", "pattern": PUBLIC_DAY_PATTERN},
+    ),
+]
 """A local civil date (Asia/Shanghai), never an instant."""
 
 Instant = Annotated[
@@ -49,10 +66,10 @@ Instant = Annotated[
     _Spelled(
         INSTANT_PATTERN,
         core_schema.datetime_schema(strict=False, tz_constraint="aware"),
-        "date-time",
+        {"pattern": PUBLIC_INSTANT_PATTERN},
     ),
 ]
-"""A moment with its offset from UTC."""
+"""A moment with its offset from UTC: RFC 3339, but seconds may be left out."""
 
 RecordId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/-]{1,64}$")]
 """Number of one act, the same whoever reports it."""

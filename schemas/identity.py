@@ -5,9 +5,10 @@ A number counts as one when it has a real province, a possible date and the righ
 residence cards of foreigners (9 and a province) are built the same way.
 """
 
+import json
 import re
+from collections import Counter
 from datetime import date
-from typing import Any
 
 from schemas.districts import PROVINCES
 
@@ -27,10 +28,19 @@ _SHAPE = bytes(
     for byte in range(256)
 )
 """Digits to 0, X to x, other ASCII letters to a, all else to a blank."""
+_SHORTEST = 15
+_RUN = b"0" * _SHORTEST
 _LONG_SHAPE = b" " + b"0" * 18 + b" "
 _LONG_X_SHAPE = b" " + b"0" * 17 + b"x "
-_SHORT_SHAPE = b" " + b"0" * 15 + b" "
-_START = r"(?:(?<![0-9A-Za-z])|(?<=\\[nrtbf]))"
+_SHORT_SHAPE = b" " + _RUN + b" "
+_LITERAL = re.compile(
+    r'"(?P<string>[^"\\]*(?:\\.[^"\\]*)*)"(?P<colon>\s*:)?|(?P<number>-?[0-9][0-9.eE+-]*)',
+    re.DOTALL,
+)
+"""Every string and number of a valid JSON text; a string before a colon is a key."""
+_KEPT_ESCAPE = r"\\u0022|\\u005[cC]|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+"""Quotes, backslashes and halves of characters, which unfolding leaves as they are."""
+_START = rf"(?:(?<![0-9A-Za-z])|(?<=\\[nrtbf])|(?<={_KEPT_ESCAPE}))"
 _LONG_WRITTEN = re.compile(_START + r"[0-9]{17}[0-9Xx](?![0-9A-Za-z])")
 _SHORT_WRITTEN = re.compile(_START + r"[0-9]{15}(?![0-9A-Za-z])")
 _WEIGHTS = tuple(2**i % 11 for i in range(17, 0, -1))
@@ -76,26 +86,31 @@ def _is_whole_short(text: str) -> bool:
     return len(text) == 15 and text.isascii() and text.isdigit() and is_short(text)
 
 
-def found_in(value: Any) -> bool:
-    """Whether any key or value of a decoded JSON document holds an identity number."""
-    if isinstance(value, dict):
-        return any(_holds_long(key) or found_in(item) for key, item in value.items())
-    if isinstance(value, list):
-        return any(found_in(item) for item in value)
-    if isinstance(value, bool) or value is None:
-        return False
-    text = str(value)
-    return _holds_long(text) or _is_whole_short(text)
+def found_in(raw: bytes) -> bool:
+    """Whether any key or value of a valid JSON text holds an identity number.
+
+    Looks at the text as it was written: a key sent twice hides its first value from every
+    decoder, a fraction or a great number its digits, deep nesting all of it.
+    """
+    for literal in _LITERAL.finditer(raw.decode("utf-8", "replace")):
+        text = literal["string"] or literal["number"] or ""
+        if "\\" in text:
+            text = json.loads(f'"{text}"', strict=False)
+        if len(text) < _SHORTEST:
+            continue
+        if _holds_long(text) or (literal["colon"] is None and _is_whole_short(text)):
+            return True
+    return False
 
 
 def suspect(raw: bytes) -> bool:
-    """Whether the text of a JSON object may hold one: quick, never wrong when it says no.
+    r"""Whether the text of a JSON object may hold one: quick, never wrong when it says no.
 
-    Escapes can hide digits or their neighbours, so text with a backslash is always suspect.
+    Escapes can hide the digits (``\u0033``) or what stands beside them.
     """
-    if b"\\" in raw:
-        return True
     shape = raw.translate(_SHAPE)
+    if b"\\" in raw:
+        return b"\\u003" in raw or _RUN in shape
     return _LONG_SHAPE in shape or _LONG_X_SHAPE in shape or _SHORT_SHAPE in shape
 
 
@@ -114,14 +129,15 @@ def mask(text: str) -> str:
     as ``\n``, and ``\uXXXX`` escapes are unfolded where that reveals one.
     """
     unfolded = _ESCAPED.sub(_unfold, text)
-    if unfolded != text and _masked(unfolded) != unfolded:
+    if unfolded != text and Counter(_written(unfolded)) - Counter(_written(text)):
         text = unfolded
-    return _masked(text)
-
-
-def _masked(text: str) -> str:
     text = _LONG_WRITTEN.sub(lambda m: MASK if is_long(m[0]) else m[0], text)
     return _SHORT_WRITTEN.sub(lambda m: MASK[:15] if is_short(m[0]) else m[0], text)
+
+
+def _written(text: str) -> list[str]:
+    long = [found for found in _LONG_WRITTEN.findall(text) if is_long(found)]
+    return long + [found for found in _SHORT_WRITTEN.findall(text) if is_short(found)]
 
 
 def _unfold(escape: re.Match[str]) -> str:

@@ -38,7 +38,7 @@ def read(raw: bytes | None, key: bytes | None = None) -> Event | Refusal:
         event = EVENT.validate_json(raw)
     except ValidationError:
         return _explain(raw, key)
-    if (suspect and identity.found_in(orjson.loads(raw))) or identity.in_key(key):
+    if (suspect and identity.found_in(raw)) or identity.in_key(key):
         return _plain_identity()
     return event
 
@@ -53,7 +53,7 @@ def _explain(raw: bytes, key: bytes | None) -> Event | Refusal:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return Refusal(Code.NOT_JSON, "The message is no JSON in UTF-8.")
-    if identity.in_key(key) or identity.found_in(document):
+    if identity.in_key(key) or identity.found_in(raw):
         return _plain_identity()
     if not isinstance(document, dict):
         return Refusal(Code.SCHEMA, "The message is no JSON object.")
@@ -61,6 +61,8 @@ def _explain(raw: bytes, key: bytes | None) -> Event | Refusal:
     adapter: TypeAdapter[Event] = VOID if present.get("void") is True else EVENT
     try:
         return adapter.validate_json(orjson.dumps(present))
+    except orjson.JSONEncodeError:
+        return Refusal(Code.SCHEMA, "The message is nested too deeply for an event.")
     except ValidationError as second:
         return Refusal(Code.SCHEMA, _describe(second))
 

@@ -4,16 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from schemas.events import KINDS
+
 SECTORS = ("health", "police")
 NAME = re.compile(r"^(health|police)\.\S{1,64}$")
 
-LEADING_SECTOR = {
-    "birth": "health",
-    "death": "health",
-    "discharge": "health",
-    "move": "police",
-    "permit": "police",
-}
+LEADING_SECTOR = {kind: model.leading_sector for kind, model in KINDS.items()}
 """Sector whose standing report gives a fact its content, by kind (CONTRACT section 2)."""
 
 Priorities = Mapping[str, int]

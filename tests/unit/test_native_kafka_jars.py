@@ -140,6 +140,15 @@ def test_two_first_starts_at_once_do_not_disturb_each_other(tmp_path: Path) -> N
     assert all(jars == found[0] for jars in found)
 
 
+@pytest.mark.usefixtures("repository")
+def test_a_cache_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NativeError, match=r"file/kafka-9\.9 cannot be made.*POPFLOW_CACHE"):
+        classpath(tmp_path / "file")
+    with pytest.raises(NativeError, match="without a colon"):
+        classpath(tmp_path / "a:b")
+
+
 def test_the_cache_folder_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POPFLOW_CACHE", str(tmp_path / "chosen"))
     assert cache_folder() == tmp_path / "chosen"

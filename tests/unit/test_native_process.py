@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deploy.native.errors import NativeError
 from deploy.native.hold import FolderHeldError, holder
 from deploy.native.process import LineInLog, ManagedProcess, ProcessError, stop_all
 
@@ -85,9 +86,11 @@ def test_readiness_does_not_look_at_lines_of_an_earlier_run(stage: Stage) -> Non
 
 
 def test_a_program_that_ends_while_starting_is_reported_with_its_log(stage: Stage) -> None:
-    process = stage.python("raise SystemExit(3)", name="worker 1")
+    announced: list[int] = []
+    process = stage.python("raise SystemExit(3)", name="worker 1", on_exit=announced.append)
     with pytest.raises(ProcessError, match=r"worker 1 ended.*exit code 3.*worker 1\.log"):
         process.start(stage.ready("worker 1"), SOON)
+    assert announced == []  # the error says it
     assert not (stage.folder / "worker 1.pid").exists()
 
 
@@ -174,6 +177,27 @@ def test_a_second_owner_is_refused_by_the_pid_of_the_first(stage: Stage) -> None
     assert second.alive()
 
 
+def test_a_refused_restart_leaves_the_process_stopped(stage: Stage) -> None:
+    first, second = stage.python(IDLE), stage.python(IDLE)
+    first.start(stage.ready(), SOON)
+    first.stop()
+    second.start(stage.ready(), SOON)
+    with pytest.raises(FolderHeldError):
+        first.start(stage.ready(), SOON)
+    assert not first.alive()
+    assert first.stop() == -signal.SIGTERM
+    assert second.alive()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    process = ManagedProcess(
+        "x", ["true"], log=tmp_path / "log", pid_file=tmp_path / "file" / "pid"
+    )
+    with pytest.raises(NativeError, match="file cannot be written"):
+        process.start()
+
+
 def test_a_pid_file_of_a_dead_owner_holds_nobody_up(stage: Stage) -> None:
     # Our own number: alive, but not the owner, as after a reuse of process numbers.
     (stage.folder / "it.pid").write_text(json.dumps({"pid": os.getpid()}))
@@ -227,9 +251,10 @@ process = ManagedProcess("child", [sys.executable, "-c", sys.argv[2]],
 starter = threading.Thread(target=process.start, args=(LineInLog(folder / "log", "ready"), 20))
 starter.start()
 starter.join()
+while Path(f"/proc/self/task/{starter.native_id}").exists():
+    pass  # Python's thread is joined a little before the system's ends
+print(process.wait(0.5), flush=True)
 print(process.pid, flush=True)
-sys.stdin.read()
-print(process.alive(), flush=True)
 signal.pause()
 """
 
@@ -239,18 +264,14 @@ def test_no_orphan_after_the_supervisor_is_killed(tmp_path: Path) -> None:
     """Started from a thread that is gone: the child lives on with the process, and only so."""
     supervisor = subprocess.Popen(
         [sys.executable, "-c", SUPERVISOR, str(tmp_path), STUBBORN],
-        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[2],
     )
     with supervisor:
-        assert supervisor.stdin is not None
         assert supervisor.stdout is not None
-        child = int(supervisor.stdout.readline())
-        supervisor.stdin.close()
-        assert supervisor.stdout.readline() == "True\n"
-        watched = psutil.Process(child)
+        assert supervisor.stdout.readline() == "None\n", "it ended with the thread"
+        watched = psutil.Process(int(supervisor.stdout.readline()))
         supervisor.kill()
         watched.wait(SOON)
     again = ManagedProcess(

@@ -129,10 +129,10 @@ def test_confirmed_segments_leave_the_disk(tmp_path: Path) -> None:
 
 def test_full_spool_says_so_and_takes_messages_again_once_there_is_room(tmp_path: Path) -> None:
     with Spool(tmp_path, limit_bytes=300) as spool:
-        end = spool.append(numbered(1))
+        for number in range(3):
+            end = spool.append(numbered(number))
         with pytest.raises(SpoolError, match="may hold 300: bring Kafka back"):
-            for number in range(10):
-                spool.append(numbered(number))
+            spool.append(numbered(3))
         spool.confirm(end)
         spool.append(numbered(11))
 

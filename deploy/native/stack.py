@@ -1,0 +1,319 @@
+"""The whole stack on one machine: Kafka, the store and the workers, started and watched.
+
+Given servers (settings ``bootstrap`` and ``clickhouse``) are used instead of own ones. Whatever
+this starts dies with it, is started again when it dies alone, and is stopped in order at the end.
+"""
+
+import json
+import os
+import queue
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from consumers.store.client import Store
+from consumers.store.embedded import WRITER, server_command, users
+from consumers.store.migrate import migrate, seed_districts
+from consumers.store.registry import seed_sources
+from deploy.native.errors import NativeError
+from deploy.native.hold import Hold, holder
+from deploy.native.kafka import KafkaServer
+from deploy.native.ports import HOST, free_ports, is_free
+from deploy.native.process import LineInLog, ManagedProcess
+from deploy.native.topics import ensure_topics
+from pipeline.app import READY
+from pipeline.settings import PREFIX, Settings
+from schemas.districts import DISTRICTS
+from schemas.sources import DEMONSTRATION
+from schemas.topics import specs
+
+Tell = Callable[[str, int, int], None]
+"""Progress: what is being done, how much of it, out of how much."""
+
+STACK_FILE = "stack.json"
+_RESTART_PAUSE = 0.5
+_LOOK = 0.2
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where a running stack answers."""
+
+    bootstrap: str
+    clickhouse: str
+    clickhouse_user: str
+    clickhouse_password_file: str
+    metrics: list[str]
+    page: str | None
+    pid: int
+
+    def clickhouse_url(self) -> str:
+        """The store's URL with user and password."""
+        password = Path(self.clickhouse_password_file).read_text("utf-8").strip()
+        return self.clickhouse.replace("://", f"://{self.clickhouse_user}:{password}@", 1)
+
+
+def running(data: Path) -> Endpoints | None:
+    """The stack that runs on a data folder; ``None`` when none does."""
+    if holder(data / "supervisor.pid") is None:
+        return None
+    try:
+        return Endpoints(**json.loads((data / STACK_FILE).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _port(wanted: int) -> int:
+    return wanted if wanted and is_free(wanted) else free_ports(1)[0]
+
+
+class Stack:
+    """One stack on one data folder.
+
+    Args:
+        settings: what an operator chose.
+        tell: told of each step; may be exchanged later.
+    """
+
+    def __init__(self, settings: Settings, tell: Tell = lambda *_: None) -> None:
+        self.settings = settings
+        self.tell = tell
+        self._data = settings.data
+        self._hold = Hold(self._data / "supervisor.pid")
+        self._exits: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._kafka: KafkaServer | None = None
+        self._store: ManagedProcess | None = None
+        self._workers: list[ManagedProcess] = []
+        self.endpoints: Endpoints | None = None
+
+    def start(self) -> Endpoints:
+        """Start everything; returns when events can be published and read.
+
+        Raises:
+            NativeError: a part did not start; what had started is stopped again.
+            StoreError: the store does not belong to this program.
+        """
+        self._data.mkdir(parents=True, exist_ok=True)
+        self._hold.take()
+        self._hold.give(os.getpid(), "popflow up")
+        try:
+            with ThreadPoolExecutor(2) as together:
+                kafka = together.submit(self._start_kafka)
+                store = together.submit(self._start_store)
+                bootstrap, (clickhouse, user, password_file) = kafka.result(), store.result()
+            metrics = self._start_workers(bootstrap, clickhouse, user, password_file)
+        except BaseException:
+            self.stop()
+            raise
+        self.endpoints = Endpoints(
+            bootstrap,
+            clickhouse,
+            user,
+            str(password_file),
+            [f"http://{self.settings.host}:{port}/metrics" for port in metrics],
+            None,
+            os.getpid(),
+        )
+        draft = self._data / f"{STACK_FILE}.new"
+        draft.write_text(json.dumps(asdict(self.endpoints)), "utf-8")
+        draft.replace(self._data / STACK_FILE)
+        return self.endpoints
+
+    def _start_kafka(self) -> str:
+        bootstrap = self.settings.bootstrap
+        if bootstrap is None:
+            folder = self._data / "kafka"
+            wanted = None if (folder / "ports.json").exists() else self.settings.kafka_port
+            self._kafka = KafkaServer(
+                folder,
+                port=wanted if wanted and is_free(wanted) else None,
+                heap=self.settings.kafka_heap,
+                on_exit=lambda _: self._exits.put("kafka"),
+            )
+            bootstrap = self._kafka.start(progress=self.tell)
+        self.tell("creating topics", 0, 1)
+        ensure_topics(
+            bootstrap, specs(self.settings.partitions, forge_proof=self.settings.forge_proof)
+        )
+        self.tell("creating topics", 1, 1)
+        return bootstrap
+
+    def _start_store(self) -> tuple[str, str, Path]:
+        settings = self.settings
+        if settings.clickhouse is not None:
+            url, user = settings.clickhouse, settings.clickhouse_user
+            password_file = settings.clickhouse_password_file or self._data / "no.password"
+            password = settings.clickhouse_password()
+            if settings.clickhouse_password_file is None:
+                password_file.write_text("", "utf-8")
+        else:
+            folder = self._data / "store"
+            known = users(folder)
+            user, password = WRITER, known.writer_password
+            password_file = folder / "writer.password"
+            password_file.touch(mode=0o600)
+            password_file.write_text(password, "utf-8")
+            url = self._start_engine(folder, known.path)
+        self.tell("preparing tables", 0, 1)
+        with Store.connect(url, user, password) as store:
+            migrate(store)
+            seed_districts(store, _district_rows())
+            seed_sources(store, DEMONSTRATION)
+        self.tell("preparing tables", 1, 1)
+        return url, user, password_file
+
+    def _start_engine(self, folder: Path, credentials: Path) -> str:
+        self.tell("starting ClickHouse's engine", 0, 1)
+        port = _port(self.settings.clickhouse_port)
+        ready_file = folder / "ready.json"
+        ready_file.unlink(missing_ok=True)
+        self._store = ManagedProcess(
+            "the store",
+            server_command(
+                folder / "data",
+                credentials,
+                port=port,
+                ready_file=ready_file,
+                fsync=self.settings.fsync,
+            ),
+            log=self._data / "logs" / "store.log",
+            pid_file=folder / "store.pid",
+            on_exit=lambda _: self._exits.put("store"),
+        )
+        self._store.start(ready_file.exists)
+        parts = json.loads(ready_file.read_text("utf-8"))["detached_parts"]
+        if parts:
+            self.tell(f"{parts} damaged parts of the store were set aside: popflow rebuild", 1, 1)
+        self.tell("starting ClickHouse's engine", 1, 1)
+        return f"http://{HOST}:{port}"
+
+    def _start_workers(
+        self, bootstrap: str, clickhouse: str, user: str, password_file: Path
+    ) -> list[int]:
+        number = min(self.settings.workers, self.settings.partitions)
+        self.tell("starting workers", 0, number)
+        ports = [_port(self.settings.metrics_port), *free_ports(number)][:number]
+        for place, port in enumerate(ports):
+            chosen = self.settings.model_copy(
+                update={
+                    "bootstrap": bootstrap,
+                    "clickhouse": clickhouse,
+                    "clickhouse_user": user,
+                    "clickhouse_password_file": password_file,
+                    "metrics_port": port,
+                }
+            )
+            self._workers.append(self._worker(place, chosen))
+        with ThreadPoolExecutor(number) as together:
+            starts = [together.submit(_start_worker, worker) for worker in self._workers]
+            for done, start in enumerate(starts, 1):
+                start.result()
+                self.tell("starting workers", done, number)
+        return ports
+
+    def _worker(self, place: int, chosen: Settings) -> ManagedProcess:
+        values = chosen.model_dump(mode="json", exclude_none=True)
+        env = {**os.environ, **{PREFIX + name.upper(): str(v) for name, v in values.items()}}
+        return ManagedProcess(
+            f"worker {place}",
+            [sys.executable, "-m", "pipeline.cli", "worker"],
+            log=self._data / "logs" / f"worker-{place}.log",
+            pid_file=self._data / f"worker-{place}.pid",
+            env=env,
+            grace=30.0,
+            on_exit=lambda _: self._exits.put(f"worker {place}"),
+        )
+
+    def watch(self, until: Callable[[], bool]) -> None:
+        """Start again what dies, and step aside for a rebuild, until told to end."""
+        while not until():
+            try:
+                died = self._exits.get(timeout=_LOOK)
+            except queue.Empty:
+                self._step_aside()
+                continue
+            if not until():
+                self._start_again(died)
+
+    def _start_again(self, name: str) -> None:
+        self.tell(f"{name} ended; starting it again", 0, 1)
+        time.sleep(_RESTART_PAUSE)
+        try:
+            if name == "kafka" and self._kafka is not None:
+                self._kafka.start()
+            elif name == "store" and self._store is not None:
+                self._store.start()
+            for worker in self._workers:
+                if worker.name == name:
+                    worker.start()
+        except NativeError:
+            self._exits.put(name)
+            return
+        self.tell(f"{name} ended; starting it again", 1, 1)
+
+    def _step_aside(self) -> None:
+        """While somebody holds the workers' seat (``vacant_workers``), no worker runs."""
+        if holder(self._data / "rebuild.pid") is None:
+            return
+        for worker in self._workers:
+            worker.stop()
+        (self._data / "rebuild.ready").touch()
+        while holder(self._data / "rebuild.pid") is not None:
+            time.sleep(_LOOK)
+        (self._data / "rebuild.ready").unlink(missing_ok=True)
+        for worker in self._workers:
+            worker.start()
+
+    def stop(self) -> None:
+        """Stop everything in order: workers, store, Kafka."""
+        self.tell("stopping", 0, 1)
+        if self._workers:
+            with ThreadPoolExecutor(len(self._workers)) as together:
+                list(together.map(ManagedProcess.stop, self._workers))
+        if self._store is not None:
+            self._store.stop()
+        if self._kafka is not None:
+            self._kafka.stop()
+        (self._data / STACK_FILE).unlink(missing_ok=True)
+        self._hold.free()
+        self.tell("stopping", 1, 1)
+
+
+def _start_worker(worker: ManagedProcess) -> None:
+    worker.start(LineInLog(worker.log, READY))
+
+
+def _district_rows() -> Iterator[dict[str, object]]:
+    for district in DISTRICTS:
+        alias = "" if district.code == district.counted_as else district.counted_as
+        yield {
+            "code": district.code,
+            "name_zh": district.name_zh,
+            "name_en": district.name_en,
+            "alias_of": alias,
+            "valid_from": district.valid_from,
+            "valid_to": district.valid_to,
+            "in_city": True,
+        }
+
+
+@contextmanager
+def vacant_workers(data: Path) -> Iterator[None]:
+    """Hold the seat of the workers: a running stack stops its own until this ends.
+
+    Raises:
+        NativeError: another rebuild runs.
+    """
+    hold = Hold(data / "rebuild.pid")
+    hold.take()
+    hold.give(os.getpid(), "popflow rebuild")
+    try:
+        while running(data) is not None and not (data / "rebuild.ready").exists():
+            time.sleep(_LOOK)
+        yield
+    finally:
+        hold.free()

@@ -1,0 +1,134 @@
+"""The Faust app: one intake agent for each raw topic, one ledger agent for the journal."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import cast
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from faust.types import TP
+from faust.types.streams import StreamT
+
+from consumers.store.client import Store
+from pipeline.batching import Batch, BatchApp, Limits, consume
+from pipeline.folding import JournalRecord
+from pipeline.intake import Intake
+from pipeline.journal import Journal
+from pipeline.ledger import Ledger
+from pipeline.metrics import serve
+from pipeline.registry import Registry
+from pipeline.settings import Settings
+from schemas.topics import JOURNAL, RAW, REJECTED
+
+log = logging.getLogger(__name__)
+
+GROUP = "popflow"
+READY = "popflow worker is ready"
+"""What a worker writes once it holds partitions; the supervisor waits for it."""
+_FOLD_RECORDS = 20_000
+_AT_ONCE = 2
+"""Partitions counted at the same time: while one waits for the store, another computes."""
+
+
+class JournalReader:
+    """Reads parts of the journal beside the consumer group.
+
+    Args:
+        bootstrap: Kafka servers.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+
+    async def __call__(
+        self, partition: int, start: int, until: int
+    ) -> AsyncIterator[Sequence[JournalRecord]]:
+        """A partition's records from one offset until before another, in batches."""
+        tp = TopicPartition(JOURNAL, partition)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="none"
+        )
+        await consumer.start()
+        try:
+            consumer.assign([tp])
+            consumer.seek(tp, start)
+            while start < until:
+                fetched = await consumer.getmany(tp, timeout_ms=1000, max_records=_FOLD_RECORDS)
+                records = [record for record in fetched.get(tp, ()) if record.offset < until]
+                if records:
+                    start = records[-1].offset + 1
+                    yield cast("Sequence[JournalRecord]", records)
+        finally:
+            await consumer.stop()
+
+
+class Worker:
+    """One worker process: both stages, the writers and the metrics.
+
+    Args:
+        settings: ``bootstrap`` and ``clickhouse`` name the servers.
+        store: connected to ClickHouse.
+        secret: keys the digests of refused messages; the same for all workers of a stack.
+    """
+
+    def __init__(self, settings: Settings, store: Store, secret: bytes) -> None:
+        if settings.bootstrap is None:
+            raise ValueError("a worker needs the setting bootstrap")
+        self.settings = settings
+        self.app = BatchApp(
+            GROUP,
+            bootstrap=settings.bootstrap,
+            folder=settings.data / "faust",
+            limits=Limits(batch_records=settings.batch_records),
+            lead_topic=JOURNAL,
+            broker_commit_interval=settings.commit_seconds,
+            broker_session_timeout=settings.session_seconds,
+            broker_heartbeat_interval=settings.session_seconds / 4,
+        )
+        registry = Registry(store)
+        self._journal = Journal(settings.bootstrap, JOURNAL)
+        self._rejected = Journal(settings.bootstrap, REJECTED)
+        self.intake = Intake(
+            store,
+            registry,
+            self._journal,
+            self._rejected,
+            partitions=settings.partitions,
+            secret=secret,
+        )
+        self.ledger = Ledger(store, registry, settings.state, JournalReader(settings.bootstrap))
+        self._declare_agents()
+
+    def _declare_agents(self) -> None:
+        for topic in RAW:
+            kind = topic.split(".")[1]
+            self.app.agent(self.app.batches(topic), name=f"intake-{kind}")(self._take_in)
+        self.app.agent(self.app.batches(JOURNAL), name="ledger")(self._count)
+        self.app.on_revoked(self._give_up)
+        self.app.on_assigned(self._take_over)
+
+    async def _take_in(self, stream: StreamT[Batch]) -> None:
+        await consume(stream, self.intake.handle)
+
+    async def _count(self, stream: StreamT[Batch]) -> None:
+        await consume(stream, self.ledger.handle, at_once=_AT_ONCE)
+
+    async def _take_over(self, held: set[TP]) -> None:
+        log.info("%s with %d partitions", READY, len(held))
+
+    async def _give_up(self, revoked: set[TP]) -> None:
+        self.ledger.give_up([tp.partition for tp in revoked if tp.topic == JOURNAL])
+
+    async def run(self) -> None:
+        """Work until SIGINT, SIGTERM or a failure.
+
+        Raises:
+            WorkerFailedError: something that trying again cannot mend; nothing was lost.
+        """
+        serve(self.settings.host, self.settings.metrics_port)
+        await asyncio.gather(self._journal.start(), self._rejected.start())
+        try:
+            await self.app.serve()
+        finally:
+            self.ledger.close()
+            await asyncio.gather(self._journal.stop(), self._rejected.stop())

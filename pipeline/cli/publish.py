@@ -1,0 +1,202 @@
+"""``popflow publish`` and ``popflow simulate``: events from files, counts and a simulated city."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from pipeline.cli.common import (
+    console,
+    endpoints,
+    errors,
+    fail,
+    options,
+    print_json,
+    settings,
+)
+from pipeline.cli.demo import default_city
+from producers.delivery import PublishingError
+from producers.items import Summary
+from producers.kit import Publisher
+from producers.publishing import publish_counts, publish_files
+from producers.publishing import simulate as publish_city
+from producers.simulate.city import City
+from producers.simulate.progress import CursorError, Pace
+from producers.sources.counts import CountOptions
+from producers.sources.files import SourceError
+from schemas.events import KINDS
+
+_FAULTS_SHOWN = 20
+
+
+@click.command()
+@click.argument(
+    "files", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1, required=True
+)
+@click.option("--kind", type=click.Choice(list(KINDS)), help="Of tables without such a column.")
+@click.option("--encoding", default="utf-8-sig", show_default=True, help="Of tables. 文件编码")
+@click.option(
+    "--stamp",
+    type=click.Choice(["now", "recorded"]),
+    default="now",
+    show_default=True,
+    help="Known now, or when recorded (replays history). 知晓时间",
+)
+@click.option("--counts", is_flag=True, help="The tables hold counts of births. 出生计数表")
+@click.option("--dataset", help="First part of the record ids of counts.")
+@click.option("--district", default="320508", show_default=True, help="Of counts without one.")
+@click.option(
+    "--residency", type=click.Choice(["hukou", "migrant"]), default="hukou", show_default=True
+)
+@click.option("--source", default="health.birth-certificates", show_default=True)
+@click.option("--shift-years", type=int, default=0, help="Added to every year of counts.")
+@options
+def publish(
+    files: tuple[Path, ...],
+    kind: str | None,
+    encoding: str,
+    stamp: Any,
+    counts: bool,
+    dataset: str | None,
+    district: str,
+    residency: str,
+    source: str,
+    shift_years: int,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Publish the events of FILES (NDJSON or CSV), each checked first. 发布事件
+
+    With --counts a row (a day or a year, district, sex and a count, or boys and girls) becomes so
+    many births with stable numbers: publishing it again changes nothing.
+    """
+    chosen = settings(data)
+    total = Summary()
+    with _publisher(chosen) as publisher, _progress(as_json) as tell:
+        try:
+            if counts:
+                wanted = CountOptions(
+                    dataset=dataset,
+                    district=district,
+                    residency=residency,
+                    source=source,
+                    shift_years=shift_years,
+                )
+                for path in files:
+                    _add(total, publish_counts(path, publisher, wanted, progress=tell))
+            else:
+                total = publish_files(
+                    files, publisher, kind=kind, encoding=encoding, stamp=stamp, progress=tell
+                )
+        except (SourceError, PublishingError) as error:
+            fail(str(error))
+    _report(total, as_json)
+
+
+@click.command()
+@click.option("--seed", type=int, help="Which city. 随机种子")
+@click.option("--scale", type=click.FloatRange(0, 1, min_open=True), help="Share of Suzhou. 比例")
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="First day. 起始日")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day; else yesterday.")
+@click.option("--pace", type=click.FloatRange(0, min_open=True), help="Days a second; else fast.")
+@click.option("--live", is_flag=True, help="A day takes a day, without end. 实时")
+@click.option("--cursor", type=click.Path(path_type=Path), help="File that makes it resumable.")
+@options
+def simulate(
+    seed: int | None,
+    scale: float | None,
+    start: datetime | None,
+    until: datetime | None,
+    pace: float | None,
+    live: bool,
+    cursor: Path | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Let a simulated Suzhou publish its events; Ctrl-C stops. 模拟城市
+
+    The same seed, scale and start give the same events, so a second run changes nothing.
+    """
+    usual = default_city()
+    try:
+        city = City(
+            usual.seed if seed is None else seed,
+            usual.scale if scale is None else scale,
+            start.date() if start else usual.start,
+        )
+    except ValueError as error:
+        fail(str(error), code=2)
+    last: date | None = until.date() if until else None
+    stop = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    chosen = settings(data)
+    with _publisher(chosen) as publisher, _progress(as_json) as tell:
+        try:
+            summary = publish_city(
+                publisher,
+                city,
+                pace=Pace.real_time() if live else Pace(pace),
+                until=last,
+                cursor=cursor,
+                progress=tell,
+                stop=stop,
+            )
+        except (CursorError, PublishingError) as error:
+            fail(str(error))
+    _report(summary, as_json)
+
+
+def _publisher(chosen: Any) -> Publisher:
+    return Publisher(endpoints(chosen).bootstrap, spool=chosen.data / "spool")
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Any]:
+    shown = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.fields[sent]:,} sent 已发送, {task.fields[refused]:,} refused 未通过"),
+        TimeElapsedColumn(),
+        console=errors,
+        disable=quiet,
+        transient=True,
+    )
+    with shown:
+        task = shown.add_task("", sent=0, refused=0)
+        yield lambda sent, refused: shown.update(task, sent=sent, refused=refused)
+
+
+def _add(total: Summary, part: Summary) -> None:
+    total.sent += part.sent
+    total.failed += part.failed
+    total.spooled = part.spooled
+    total.refused += part.refused
+    total.faults += part.faults
+
+
+def _report(summary: Summary, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "sent": summary.sent,
+                "refused": summary.refused,
+                "failed": summary.failed,
+                "spooled": summary.spooled,
+                "faults": [fault._asdict() for fault in summary.faults],
+            }
+        )
+    else:
+        for fault in summary.faults[:_FAULTS_SHOWN]:
+            errors.print(f"{fault.path}:{fault.line}: {fault.reason}", markup=False)
+        console.print(
+            f"{summary.sent:,} sent 已发送, {summary.refused:,} refused 未通过, "
+            f"{summary.spooled:,} kept in the spool 待发"
+        )
+    if summary.refused or summary.failed:
+        raise SystemExit(1)

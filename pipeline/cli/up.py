@@ -1,0 +1,71 @@
+"""``popflow up``: the whole stack on one machine, until Ctrl-C."""
+
+import signal
+import threading
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.live import Live
+
+from deploy.native.stack import Endpoints, Stack
+from pipeline.cli.board import Board, Steps
+from pipeline.cli.common import console, data_option, errors, json_option, print_json, settings
+from pipeline.cli.demo import Demonstration
+
+
+@click.command()
+@data_option
+@json_option
+@click.option("--headless", is_flag=True, help="No live board in the terminal. 无界面")
+@click.option("--demo", is_flag=True, help="Let the simulated city publish. 运行模拟城市")
+@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes. 处理进程数")
+@click.option("--partitions", type=click.IntRange(1, 1024), help="Of every topic, at first start.")
+def up(data: Path | None, as_json: bool, headless: bool, demo: bool, **given: Any) -> None:
+    """Start Kafka, ClickHouse's engine and the workers; Ctrl-C stops all. 启动整套系统
+
+    With --json one line says where everything answers, and nothing else is printed.
+    """
+    chosen = settings(data, **given)
+    ended = _end_on_signals()
+    with Steps(errors, quiet=as_json) as steps:
+        stack = Stack(chosen, steps.tell)
+        where = stack.start()
+    try:
+        _announce(where, as_json=as_json)
+        with Demonstration(where, chosen) if demo else nullcontext():
+            if headless or as_json or not console.is_terminal:
+                stack.watch(ended.is_set)
+            else:
+                with Live(Board(where, chosen), console=console, refresh_per_second=2):
+                    stack.watch(ended.is_set)
+    finally:
+        with Steps(errors, quiet=as_json) as steps:
+            stack.tell = steps.tell
+            stack.stop()
+
+
+def _end_on_signals() -> threading.Event:
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: ended.set())
+    return ended
+
+
+def _announce(where: Endpoints, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "bootstrap": where.bootstrap,
+                "clickhouse": where.clickhouse_url(),
+                "page": where.page,
+                "metrics": where.metrics[0],
+                "workers": where.metrics,
+            }
+        )
+        return
+    console.print("[green]ready[/green] 就绪")
+    console.print(f"  Kafka       {where.bootstrap}")
+    console.print(f"  ClickHouse  {where.clickhouse}  (password: {where.clickhouse_password_file})")
+    console.print(f"  metrics     {where.metrics[0]}")

@@ -1,0 +1,56 @@
+"""What sources yield, and what becomes of it: messages with their day, rows, faults, a summary."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Dated(NamedTuple):
+    """One message ready to be sent, with the moment at which it becomes known (CreateTime)."""
+
+    timestamp_ms: int
+    topic: str
+    key: bytes
+    value: bytes
+
+
+class Row(NamedTuple):
+    """One event of a file as JSON, not yet checked; ``line`` counts from 1."""
+
+    line: int
+    value: bytes
+
+
+class Fault(NamedTuple):
+    """One line of a file that is no event, or that the pipeline would refuse."""
+
+    line: int
+    reason: str
+    path: str = ""
+
+
+MOST_FAULTS = 1000
+"""Faults kept in a summary; further ones are only counted."""
+
+
+@dataclass
+class Summary:
+    """What publishing came to.
+
+    Attributes:
+        sent: messages confirmed by Kafka, those included that waited in the spool before.
+        refused: rows found wrong before sending; the first of them in ``faults``.
+        failed: messages that Kafka will never take.
+        spooled: messages that wait in the spool, for the next start.
+    """
+
+    sent: int = 0
+    refused: int = 0
+    failed: int = 0
+    spooled: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    def add(self, fault: Fault) -> None:
+        """Count one wrong row."""
+        self.refused += 1
+        if len(self.faults) < MOST_FAULTS:
+            self.faults.append(fault)

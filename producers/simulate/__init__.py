@@ -1,0 +1,1 @@
+"""A simulated Suzhou: invented people in the measure of published figures."""
