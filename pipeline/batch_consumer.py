@@ -61,6 +61,10 @@ class BatchThread(driver.AIOKafkaConsumerThread):
                 self._consumer = consumer
                 return
 
+    def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
+        """Log what ended the thread; Faust prints a traceback."""
+        log.error(msg.format(*(place_of(f) if isinstance(f, BaseException) else f for f in fmt)))
+
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
         conf, limits = self.app.conf, self.limits
         # Faust's assignor is sticky and gives all topics with the same number of partitions the
@@ -286,8 +290,13 @@ class BatchConsumer(driver.Consumer):
         """Give the broker the ends of what is acknowledged."""
         async with self._committing:
             offsets = self.window.committable()
-            if not offsets or not await self._thread.commit(offsets):
-                return False
+            try:
+                if not offsets or not await self._thread.commit(offsets):
+                    return False
+            except asyncio.CancelledError:
+                if _cancelled_from_outside():
+                    raise
+                return False  # the consumer's thread broke down and took the commit with it
             self.window.committed(offsets)
             return True
 
@@ -344,6 +353,24 @@ def _failure(batch: Batch, error: BaseException) -> WorkerFailedError:
         f"{batch.last_offset} could not be handled: {place_of(error)}. They are not acknowledged "
         "and will be read again when the worker is started again."
     )
+
+
+class ErrorsWithoutValues(logging.Filter):
+    """For log handlers: of an error its type and place stay, not its text, which may quote an event.
+
+    Faust and mode log whatever ends a service with its text and traceback.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record; it always passes."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                place_of(arg) if isinstance(arg, BaseException) else arg for arg in record.args
+            )
+        if record.exc_info and record.exc_info[1] is not None:
+            record.msg = f"{record.msg} ({place_of(record.exc_info[1]).replace('%', '%%')})"
+            record.exc_info = record.exc_text = None
+        return True
 
 
 def _cancelled_from_outside() -> bool:

@@ -13,6 +13,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -79,7 +80,8 @@ class _Producer(KafkaProducer):
     def abandon(self) -> None:
         """Fail what is not confirmed and end the thread."""
         self._sender.force_close()
-        self.close(timeout=_ABANDON_SECONDS)
+        with suppress(KafkaError):
+            self.close(timeout=_ABANDON_SECONDS)
 
 
 class _Pending(NamedTuple):
@@ -198,20 +200,16 @@ class Link:
     def wait(self, seconds: float) -> None:
         """Wait until the oldest message is done, or for so long."""
         if self._window:
-            try:
+            with suppress(KafkaError):
                 self._window[0].future.get(timeout=seconds)
-            except KafkaError:
-                return
         elif not self.connect():
             time.sleep(min(seconds, max(self._next_attempt - time.monotonic(), 0.0)))
 
     def flush(self, seconds: float) -> None:
         """Send batches off now, without lingering, and wait for so long at most."""
         if self._producer is not None:
-            try:
+            with suppress(KafkaError):
                 self._producer.flush(timeout=seconds)
-            except KafkaError:
-                return
 
     def close(self) -> None:
         """Let go of Kafka; what is not confirmed stays unconfirmed."""

@@ -38,7 +38,12 @@ def specs(partitions: int = PARTITIONS, *, forge_proof: bool = False) -> list[To
             choose its ``known_on``. Off on one machine, where history is replayed with the
             publisher's own timestamps.
     """
-    for_ever = {"retention.ms": "-1", "max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    for_ever = {
+        "retention.ms": "-1",
+        # Segments roll by event time: a replay of ten years would make hundreds of them.
+        "segment.ms": str(2**63 - 1),
+        "max.message.bytes": str(MAX_MESSAGE_BYTES),
+    }
     stamp = "LogAppendTime" if forge_proof else "CreateTime"
     raw = [
         TopicSpec(name, partitions, {**for_ever, "message.timestamp.type": stamp}) for name in RAW

@@ -43,9 +43,13 @@ def facts(
         reports: any reports of one person, each once.
         priorities: of the registered sources; the smallest is heard first.
     """
-    acts: dict[tuple[str, str], list[Report]] = defaultdict(list)
+    acts: dict[tuple[str, str], list[Report]] = {}
     for report in reports:
-        acts[report[KIND], report[RECORD_ID]].append(report)
+        act = report[KIND], report[RECORD_ID]
+        if act in acts:
+            acts[act].append(report)
+        else:
+            acts[act] = [report]
     standing: list[Fact] = []
     conflicts: list[Conflict] = []
     for (kind, record_id), told in acts.items():

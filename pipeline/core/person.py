@@ -1,6 +1,6 @@
 """One current row about a person: what the population base register says of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.core.body import BORN_ON, DAY, HOUSEHOLD, PLACE, RESIDENCY, Fact
@@ -39,13 +39,15 @@ class Person(NamedTuple):
 
 def person(known: Tally) -> Person:
     """The row of the person whose facts these are."""
-    by_day = sorted(known.facts, key=lambda fact: (fact.body[DAY], fact.record_id), reverse=True)
+    by_day = known.facts
+    if len(by_day) > 1:
+        by_day = sorted(by_day, key=lambda fact: (fact.body[DAY], fact.record_id), reverse=True)
     line = known.presence
     district, residency = _home(line, by_day)
     known_from, known_until = _known(line.stays) if line else (None, None)
-    managed_from, managed_until = _last(line.managed()) if line else (None, None)
-    resident_from, resident_until = _last(line.resident()) if line else (None, None)
-    held = [registration.valid_until for registration in line.registrations] if line else []
+    managed_from, managed_until = _last(line.managed) if line else (None, None)
+    resident_from, resident_until = _last(line.resident) if line else (None, None)
+    held = [held.valid_until for held in line.registrations] if line else []
     return Person(
         alive=known.death is None,
         died_on=known.death.body[DAY] if known.death else None,
@@ -68,14 +70,12 @@ def person(known: Tally) -> Person:
 
 def _newest(by_day: Iterable[Fact], field: int, kind: str | None = None) -> Any:
     """The newest word on a field, of one kind of facts or of all."""
-    return next(
-        (
-            fact.body[field]
-            for fact in by_day
-            if (kind is None or fact.kind == kind) and fact.body[field] is not None
-        ),
-        None,
-    )
+    for fact in by_day:
+        if kind is None or fact.kind == kind:
+            value = fact.body[field]
+            if value is not None:
+                return value
+    return None
 
 
 def _in_calendar(day: int) -> int:
@@ -91,7 +91,7 @@ def _known(stays: Iterable[Stay]) -> tuple[int | None, int | None]:
     return start, None if end is None else _in_calendar(end)
 
 
-def _last(spans: list[Span]) -> tuple[int | None, int | None]:
+def _last(spans: Sequence[Span]) -> tuple[int | None, int | None]:
     return (spans[-1].start, _in_calendar(spans[-1].end)) if spans else (None, None)
 
 

@@ -56,51 +56,74 @@ class Span(NamedTuple):
 
 
 class Presence(NamedTuple):
-    """Everything the timeline yields; findings as (code, fact)."""
+    """Everything the timeline yields; findings as (code, fact).
+
+    Attributes:
+        stays: where present, piece by piece; a move within the city begins another.
+        managed: with a registration in force at the district, joined where they touch.
+        resident: from the 183rd day present, absences of 30 days at most apart.
+        registrations: every one that was ever held.
+        hukou: the district of the household registration now, if it is in this city.
+        last_evidence: the last day that showed the person here as a migrant.
+    """
 
     stays: Sequence[Stay]
+    managed: Sequence[Span]
+    resident: Sequence[Span]
     registrations: Sequence[Registration]
     findings: Sequence[tuple[str, Fact]]
     hukou: str | None
     last_evidence: int | None
 
-    def managed(self) -> list[Span]:
-        """Spans with a registration in force at the district, joined where they touch."""
-        return _union(
+
+def _managed(registrations: Sequence[Registration]) -> list[Span]:
+    return _union(
+        [
             Span(held.start, min(held.valid_until + 1, held.held_until), held.district)
-            for held in self.registrations
-        )
-
-    def resident(self) -> list[Span]:
-        """Spans as a resident: from the 183rd day present, absences of 30 days at most apart."""
-        spans: list[Span] = []
-        days, last = 0, -NEVER
-        for stay in self.stays:
-            if not stay.firm:
-                continue
-            if stay.start - last > PAUSE:
-                days = 0
-            start = stay.start + max(RESIDENT_FROM - 1 - days, 0)
-            if start < stay.end:
-                spans.append(Span(start, stay.end, stay.district))
-            days += stay.end - stay.start
-            last = stay.end
-        return spans
+            for held in registrations
+        ]
+    )
 
 
-def _union(spans: Iterable[Span]) -> list[Span]:
+def _resident(stays: Sequence[Stay]) -> list[Span]:
+    spans: list[Span] = []
+    days, last = 0, -NEVER
+    for start, end, district, firm in stays:
+        if not firm:
+            continue
+        if start - last > PAUSE:
+            days = 0
+        since = start if days >= RESIDENT_FROM else start + RESIDENT_FROM - 1 - days
+        if since < end:
+            spans.append(Span(since, end, district))
+        days += end - start
+        last = end
+    return spans
+
+
+def _union(spans: list[Span]) -> list[Span]:
+    if len(spans) > 1:
+        spans.sort()
     joined: list[Span] = []
-    for span in sorted(span for span in spans if span.start < span.end):
-        if joined and span.start <= joined[-1].end and span.district == joined[-1].district:
+    for span in spans:
+        if span.start >= span.end:
+            continue
+        if joined:
             last = joined[-1]
-            joined[-1] = last._replace(end=max(last.end, span.end))
-        else:
-            joined.append(span)
+            if span.start <= last.end and span.district == last.district:
+                joined[-1] = Span(last.start, max(last.end, span.end), last.district)
+                continue
+        joined.append(span)
     return joined
 
 
 class _Timeline:
     """The walk through one person's days. One use, then thrown away."""
+
+    __slots__ = (
+        *("evidence", "findings", "firm", "first_discharge", "held", "hukou", "place"),
+        *("registrations", "standing", "stays"),
+    )
 
     def __init__(self) -> None:
         self.place: str | None = None
@@ -150,22 +173,26 @@ class _Timeline:
         self.first_discharge = None
         self.evidence = day
 
+    def take_birth(self, birth: Fact, day: int) -> None:
+        """A child born with the household registration is no migrant from that day on."""
+        self.leave(day)
+        self.hukou = birth.body[PLACE] if birth.body[PLACE] in INSIDE else OUTSIDE
+
     def take_moves(self, moves: list[Fact], day: int) -> None:
         """The next move is the one that starts where the person is, else the smallest."""
-        moves.sort(key=lambda move: move.record_id)
-        while moves:
+        moves.sort(key=_by_record)
+        while len(moves) > 1:
             here = self.place or self.hukou or OUTSIDE
-            chosen = 0
-            if len(moves) > 1:
-                starts = (
-                    at
-                    for at, move in enumerate(moves)
-                    if (move.body[ORIGIN] if move.body[ORIGIN] in INSIDE else OUTSIDE) == here
-                )
-                chosen = next(starts, 0)
-            self.take_move(moves.pop(chosen), day)
+            starts = (
+                at
+                for at, move in enumerate(moves)
+                if (move.body[ORIGIN] if move.body[ORIGIN] in INSIDE else OUTSIDE) == here
+            )
+            self.take_move(moves.pop(next(starts, 0)), day)
+        self.take_move(moves.pop(), day)
 
     def take_move(self, move: Fact, day: int) -> None:
+        """One move, wherever the person is."""
         origin, target = move.body[ORIGIN], move.body[TARGET]
         leaves = origin in INSIDE and target not in INSIDE
         if move.body[RESIDENCY] == "hukou":
@@ -184,6 +211,7 @@ class _Timeline:
                 self.leave(day)
 
     def take_permit(self, permit: Fact, day: int) -> None:
+        """A registration, or the end of those of a district."""
         district, action = permit.body[PLACE], permit.body[ACTION]
         if self.hukou is not None:
             return
@@ -197,6 +225,7 @@ class _Timeline:
         self.held.append(permit)
 
     def take_discharge(self, discharge: Fact, day: int) -> None:
+        """Seen by a hospital."""
         district = discharge.body[PLACE]
         if self.hukou is not None or district not in INSIDE:
             return
@@ -246,7 +275,7 @@ def presence(evidence: Iterable[Fact], died_on: int | None) -> Presence | None:
         return None
     line = _Timeline()
     last_evidence: int | None = None
-    for day in sorted(days):
+    for day in sorted(days) if len(days) > 1 else days:
         line.fall_silent(before=day)
         _take_day(line, days[day], day)
         if line.place is not None and line.evidence == day:
@@ -256,25 +285,45 @@ def presence(evidence: Iterable[Fact], died_on: int | None) -> Presence | None:
         line.fall_silent(before=died_on)
         line.end_day(died_on, died_on)
     line.fall_silent(before=NEVER)
-    return Presence(line.stays, line.registrations, line.findings, line.hukou, last_evidence)
+    return Presence(
+        line.stays,
+        _managed(line.registrations),
+        _resident(line.stays),
+        line.registrations,
+        line.findings,
+        line.hukou,
+        last_evidence,
+    )
+
+
+def _by_record(fact: Fact) -> str:
+    return fact.record_id
+
+
+def _cancellations_first(permit: Fact) -> tuple[bool, str]:
+    return permit.body[ACTION] != "cancel", permit.record_id
 
 
 def _take_day(line: _Timeline, facts: Sequence[Fact], day: int) -> None:
-    moves: list[Fact] = []
-    permits: list[Fact] = []
-    discharges: list[Fact] = []
-    for fact in facts:
-        if fact.kind == "move":
-            moves.append(fact)
-        elif fact.kind == "permit":
-            permits.append(fact)
+    if len(facts) == 1:
+        fact = facts[0]
+        if fact.kind == "permit":
+            line.take_permit(fact, day)
+        elif fact.kind == "move":
+            line.take_move(fact, day)
         elif fact.kind == "discharge":
-            discharges.append(fact)
+            line.take_discharge(fact, day)
         else:
-            line.leave(day)
-            line.hukou = fact.body[PLACE] if fact.body[PLACE] in INSIDE else OUTSIDE
-    line.take_moves(moves, day)
-    for permit in sorted(permits, key=lambda act: (act.body[ACTION] != "cancel", act.record_id)):
+            line.take_birth(fact, day)
+        return
+    by_kind: dict[str, list[Fact]] = {}
+    for fact in facts:
+        by_kind.setdefault(fact.kind, []).append(fact)
+    for birth in by_kind.get("birth", ()):
+        line.take_birth(birth, day)
+    if "move" in by_kind:
+        line.take_moves(by_kind["move"], day)
+    for permit in sorted(by_kind.get("permit", ()), key=_cancellations_first):
         line.take_permit(permit, day)
-    for discharge in sorted(discharges, key=lambda stay: stay.record_id):
+    for discharge in sorted(by_kind.get("discharge", ()), key=_by_record):
         line.take_discharge(discharge, day)

@@ -6,7 +6,7 @@ knowledge are the difference between two of its results (:mod:`pipeline.core.led
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipeline.core.body import DAY, PLACE, RESIDENCY, Fact
+from pipeline.core.body import DAY, PLACE, RESIDENCY, SEX, Fact
 from pipeline.core.calendars import month_before
 from pipeline.core.facts import Conflict, facts
 from pipeline.core.kinds import RULES
@@ -48,26 +48,36 @@ def project(reports: Iterable[Report], priorities: Mapping[str, int]) -> Tally:
 def _choose(tally: Tally) -> list[Fact]:
     """The facts that count: one birth, one death, nothing after it; findings on the others."""
     known = tally.facts
-    births = _by_day(fact for fact in known if fact.kind == "birth")
-    deaths = _by_day(fact for fact in known if fact.kind == "death")
-    tally.death = deaths[0] if deaths else None
+    birth, death = _first(known, "birth"), _first(known, "death")
+    tally.death = death
+    if birth is None and death is None:
+        return known
     counted = []
     for fact in known:
-        if fact in births[1:]:
+        if fact.kind == "birth" and fact is not birth:
             tally.find("second_birth", fact)
-        elif fact in deaths[1:]:
+        elif fact.kind == "death" and fact is not death:
             tally.find("second_death", fact)
-        elif tally.death is not None and _is_after(fact, tally.death):
+        elif death is not None and _is_after(fact, death):
             tally.find("after_death", fact)
         else:
             counted.append(fact)
-            if fact.kind == "birth":
+            if fact is birth:
                 tally.born_on = fact.body[DAY]
     return counted
 
 
-def _by_day(known: Iterable[Fact]) -> list[Fact]:
-    return sorted(known, key=lambda fact: (fact.body[DAY], fact.record_id))
+def _first(known: Sequence[Fact], kind: str) -> Fact | None:
+    """Of a kind that happens once in a life, the one that counts."""
+    first: Fact | None = None
+    for fact in known:
+        if fact.kind == kind and (first is None or _when(fact) < _when(first)):
+            first = fact
+    return first
+
+
+def _when(fact: Fact) -> tuple[int, str]:
+    return fact.body[DAY], fact.record_id
 
 
 def _is_after(fact: Fact, death: Fact) -> bool:
@@ -76,13 +86,13 @@ def _is_after(fact: Fact, death: Fact) -> bool:
 
 def _settle_sex(tally: Tally) -> None:
     """The person's first known sex, and the facts that contradict it."""
-    sexed = [fact for fact in tally.facts if fact.sex in _SEXED]
-    if not sexed:
+    said = {fact.body[SEX] for fact in tally.facts}
+    said.intersection_update(_SEXED)
+    if len(said) < 2:
+        tally.sex = said.pop() if said else "9"
         return
-    first = sexed[0]
-    if len(sexed) > 1:
-        first = min(sexed, key=lambda f: (f.body[DAY], f.record_id, _KIND_ORDER[f.kind]))
-    tally.sex = first.sex
+    sexed = [fact for fact in tally.facts if fact.body[SEX] in said]
+    tally.sex = min(sexed, key=lambda fact: (*_when(fact), _KIND_ORDER[fact.kind])).sex
     for fact in sexed:
         if fact.sex != tally.sex:
             tally.find("sex_conflict", fact)
@@ -95,24 +105,22 @@ def _count_presence(tally: Tally, counted: Sequence[Fact]) -> None:
         return
     tally.presence = line
     sex, add = tally.sex, tally.add
-    managed = line.managed()
     for measure, spans in (
         ("migrants_known", line.stays),
-        ("migrants_managed", managed),
-        ("migrants_resident", line.resident()),
+        ("migrants_managed", line.managed),
+        ("migrants_resident", line.resident),
     ):
         for start, end, district, *_ in spans:
             add(measure, district, start, "migrant", sex)
             add(measure, district, end, "migrant", sex, "", -1)
     for code, fact in line.findings:
         tally.find(code, fact)
-    for fact in counted:
-        if fact.kind == "move" and _registered_in_time(fact, managed):
-            place, day = fact.body[TARGET], fact.body[DAY]
-            add("arrivals_registered_in_time", place, day, "migrant", fact.sex)
-    renewals = [f for f in counted if f.kind == "permit" and f.body[ACTION] in RENEWALS]
-    for held in line.registrations:
-        _count_endorsement(tally, held, renewals)
+    if line.managed:
+        for fact in evidence:
+            if fact.kind == "move" and _registered_in_time(fact, line.managed):
+                place, day = fact.body[TARGET], fact.body[DAY]
+                add("arrivals_registered_in_time", place, day, "migrant", fact.sex)
+        _count_endorsements(tally, line.registrations, counted)
 
 
 def _registered_in_time(move: Fact, managed: Iterable[Span]) -> bool:
@@ -126,23 +134,25 @@ def _registered_in_time(move: Fact, managed: Iterable[Span]) -> bool:
     )
 
 
-def _count_endorsement(tally: Tally, held: Registration, renewals: Sequence[Fact]) -> None:
-    """Whether a permit's endorsement falls due, and whether it came in time."""
-    permit, lapse = held.permit, held.valid_until + 1
-    if permit.body[ACTION] not in RENEWALS or held.held_until < lapse:
-        return
-    place = permit.body[PLACE]
-    opens = month_before(lapse)
-    followed = [
-        other.body[DAY]
-        for other in renewals
-        if other.body[PLACE] == place and other.body[DAY] > permit.body[DAY]
-    ]
-    if any(day < opens for day in followed):
-        return
-    tally.add("endorsements_due", place, lapse, "migrant", permit.sex)
-    if any(day <= lapse + ENDORSE_WITHIN for day in followed):
-        tally.add("endorsed_in_time", place, lapse, "migrant", permit.sex)
+def _count_endorsements(
+    tally: Tally, registrations: Sequence[Registration], counted: Sequence[Fact]
+) -> None:
+    """Which permits' endorsements fall due, and which of them came in time."""
+    renewals = [f for f in counted if f.kind == "permit" and f.body[ACTION] in RENEWALS]
+    for permit, start, valid_until, place, held_until in registrations:
+        lapse = valid_until + 1
+        if held_until < lapse or permit.body[ACTION] not in RENEWALS:
+            continue
+        followed = [
+            other.body[DAY]
+            for other in renewals
+            if other.body[DAY] > start and other.body[PLACE] == place
+        ]
+        if followed and min(followed) < month_before(lapse):
+            continue
+        tally.add("endorsements_due", place, lapse, "migrant", permit.sex)
+        if followed and min(followed) <= lapse + ENDORSE_WITHIN:
+            tally.add("endorsed_in_time", place, lapse, "migrant", permit.sex)
 
 
 def _raise_conflict(tally: Tally, conflict: Conflict) -> None:

@@ -1,8 +1,11 @@
 """The batch transport against a real Kafka, with real worker processes and real signals."""
 
 import asyncio
+import itertools
 import json
+import logging
 import queue
+import random
 import signal
 import statistics
 import subprocess
@@ -10,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +21,23 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from deploy.native.kafka import KafkaServer
+from pipeline.batch_consumer import ErrorsWithoutValues
+from pipeline.batch_window import Batch, Limits, Window
+from pipeline.batching import TP
 from pipeline.journal import Journal, JournalRecord
 
 WORKER = Path(__file__).with_name("batch_worker.py")
 PATIENCE = 40.0
 NOW = 1_700_000_000_000
+
+
+@dataclass
+class _Record:
+    offset: int
 
 
 class Worker:
@@ -156,6 +171,71 @@ def committed(kafka: KafkaServer, topic: str) -> dict[int, int]:
 
 def names(start: int, end: int) -> list[str]:
     return [f"v{number}" for number in range(start, end)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1), st.integers(1, 4), st.integers(0, 3)), max_size=12),
+    st.randoms(use_true_random=False),
+)
+def test_the_window_never_runs_ahead(
+    shapes: list[tuple[int, int, int]], order: random.Random
+) -> None:
+    """Whatever the order of acknowledgement: only the end of the unbroken run may be committed."""
+    window = Window(Limits())
+    ends: dict[TP, int] = {}
+    batches = []
+    for partition, size, hole in shapes:
+        first = ends.get(TP("t", partition), 0) + hole
+        ends[TP("t", partition)] = first + 2 * size
+        batches.append(Batch("t", partition, [_Record(first + 2 * i) for i in range(size)]))
+        window.admit(batches[-1])
+    handled: set[Batch] = set()
+    for batch in order.sample(batches, len(batches)):
+        assert window.holds(batch)
+        assert window.acknowledge(batch)
+        assert not window.acknowledge(batch)
+        handled.add(batch)
+        expected = {}
+        for each in batches:
+            mine = [b for b in batches if b.tp == each.tp]
+            run = list(itertools.takewhile(handled.__contains__, mine))
+            if run:
+                expected[each.tp] = run[-1].last_offset + 1
+        assert window.committable() == expected
+
+
+def test_the_window_forgets_an_assignment() -> None:
+    window = Window(Limits(partition_batches=2, topic_records=5))
+    old, new = Batch("t", 0, [_Record(0), _Record(1)]), Batch("t", 0, [_Record(0), _Record(1)])
+    window.admit(old)
+    assert window.has_room(TP("t", 0))
+    window.forget([TP("t", 0)])
+    window.admit(new)
+    assert not window.acknowledge(old)
+    assert window.committable() == {}
+    window.admit(Batch("t", 0, [_Record(2)]))
+    assert not window.has_room(TP("t", 0)), "two batches of the partition wait"
+    assert window.has_room(TP("t", 1))
+    window.admit(Batch("t", 1, [_Record(0), _Record(1)]))
+    assert not window.has_room(TP("t", 1)), "five records of the topic wait"
+    assert window.acknowledge(new)
+    assert window.has_room(TP("t", 0))
+    assert window.committable() == {TP("t", 0): 2}
+    window.committed({TP("t", 0): 1})
+    assert window.committable() == {TP("t", 0): 2}, "news came while an older end was committed"
+    window.committed({TP("t", 0): 2})
+    assert window.committable() == {}
+
+
+def test_errors_are_logged_without_their_text(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.handler.addFilter(ErrorsWithoutValues())
+    log = logging.getLogger("test")
+    try:
+        raise ValueError("320502195006150016")
+    except ValueError as error:
+        log.exception("Crashed reason=%r", error)
+    assert "320502195006150016" not in caplog.text
+    assert "ValueError at test_batching.py:" in caplog.text
 
 
 def test_batches_are_complete_in_order_and_acknowledged_exactly(

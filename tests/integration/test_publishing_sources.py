@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import orjson
@@ -96,9 +96,14 @@ def counts(publisher: Publisher, folder: Path) -> None:
     assert summary.faults[0].line == 4
 
 
+class PowerCutError(Exception):
+    pass
+
+
 def city(kafka: KafkaServer, publisher: Publisher, folder: Path) -> None:
     cursor = folder / "cursor.json"
-    place = City(5, 0.0003, date(2016, 1, 1))
+    place = City(5, 0.0005, date(2016, 1, 1))
+    until = date(2016, 3, 1)
     before = len(consumed(kafka, *RAW))
     stop = threading.Event()
 
@@ -106,20 +111,32 @@ def city(kafka: KafkaServer, publisher: Publisher, folder: Path) -> None:
         if sent >= 1000:
             stop.set()
 
-    first = simulate(
-        publisher, place, until=date(2016, 3, 1), cursor=cursor, stop=stop, progress=stop_soon
-    )
+    def cut_off(sent: int, _: int) -> None:
+        if sent >= 6000:
+            raise PowerCutError
+
+    first = simulate(publisher, place, until=until, cursor=cursor, stop=stop, progress=stop_soon)
     assert first.sent == 1000
+    stopped = Cursor.read(cursor)
+    assert stopped is not None
+    with pytest.raises(PowerCutError):
+        simulate(publisher, place, until=until, cursor=cursor, progress=cut_off)
     noted = Cursor.read(cursor)
-    assert noted is None or noted.next_day < date(2016, 3, 1)
-    simulate(publisher, place, until=date(2016, 3, 1), cursor=cursor)
-    assert Cursor.read(cursor) == Cursor.of(place, date(2016, 3, 1))
-    again = simulate(publisher, place, until=date(2016, 3, 1), cursor=cursor)
-    assert again.sent == 0
-    paced = simulate(publisher, place, pace=Pace(100.0), until=date(2016, 3, 20), cursor=cursor)
-    expected = list(place.days(date(2016, 1, 1), date(2016, 3, 20)))
-    assert paced.sent == len(list(place.days(date(2016, 3, 2), date(2016, 3, 20))))
-    records = consumed(kafka, *RAW)
-    arrived = {(r.timestamp, r.topic, r.key, r.value) for r in records}
-    assert {tuple(message) for message in expected} <= arrived
-    assert len(records) - before < len(expected) + 1000
+    assert noted is not None
+    assert stopped.next_day < noted.next_day <= until
+    safe = place.days(place.start, noted.next_day - timedelta(days=1))
+    assert {tuple(message) for message in safe} <= arrived(kafka)
+
+    simulate(publisher, place, until=until, cursor=cursor)
+    assert Cursor.read(cursor) == Cursor.of(place, until)
+    assert simulate(publisher, place, until=until, cursor=cursor).sent == 0
+    later = date(2016, 3, 20)
+    paced = simulate(publisher, place, pace=Pace(100.0), until=later, cursor=cursor)
+    assert paced.sent == len(list(place.days(date(2016, 3, 2), later)))
+    expected = list(place.days(place.start, later))
+    assert {tuple(message) for message in expected} <= arrived(kafka)
+    assert len(consumed(kafka, *RAW)) - before < len(expected) + 2000
+
+
+def arrived(kafka: KafkaServer) -> set[tuple]:
+    return {(r.timestamp, r.topic, r.key, r.value) for r in consumed(kafka, *RAW)}

@@ -122,12 +122,12 @@ def _void_ignored_before_its_record(patch: pytest.MonkeyPatch) -> None:
 
 
 def _permit_ends_a_day_early(patch: pytest.MonkeyPatch) -> None:
-    real = presence_module.Presence.managed
+    real = presence_module._managed
 
-    def shortened(self):  # type: ignore[no-untyped-def]
-        return [span._replace(end=span.end - 1) for span in real(self)]
+    def shortened(registrations):  # type: ignore[no-untyped-def]
+        return [span._replace(end=span.end - 1) for span in real(registrations)]
 
-    patch.setattr(presence_module.Presence, "managed", shortened)
+    patch.setattr(presence_module, "_managed", shortened)
 
 
 MUTANTS: list[Callable[[pytest.MonkeyPatch], None]] = [
