@@ -12,6 +12,7 @@ from faust.types.streams import StreamT
 from consumers.store.client import Store
 from pipeline.batching import Batch, BatchApp, Limits, consume
 from pipeline.folding import JournalRecord
+from pipeline.group import GROUP, READY
 from pipeline.intake import Intake
 from pipeline.journal import Journal
 from pipeline.ledger import Ledger
@@ -22,9 +23,6 @@ from schemas.topics import JOURNAL, RAW, REJECTED
 
 log = logging.getLogger(__name__)
 
-GROUP = "popflow"
-READY = "popflow worker is ready"
-"""What a worker writes once it holds partitions; the supervisor waits for it."""
 _FOLD_RECORDS = 20_000
 _AT_ONCE = 2
 """Partitions counted at the same time: while one waits for the store, another computes."""

@@ -61,7 +61,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
                 self._consumer = consumer
                 return
 
-    def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
+    def on_crash(self, msg: str, *fmt: Any, **_kwargs: Any) -> None:
         """Log what ended the thread; Faust prints a traceback."""
         log.error(msg.format(*(place_of(f) if isinstance(f, BaseException) else f for f in fmt)))
 
@@ -356,7 +356,7 @@ def _failure(batch: Batch, error: BaseException) -> WorkerFailedError:
 
 
 class ErrorsWithoutValues(logging.Filter):
-    """For log handlers: of an error its type and place stay, not its text, which may quote an event.
+    """For log handlers: an error keeps its type and place, not its text: that may quote an event.
 
     Faust and mode log whatever ends a service with its text and traceback.
     """

@@ -26,7 +26,7 @@ from pipeline.core.reports import (
     report,
 )
 from pipeline.core.tally import Finding, Tally
-from pipeline.state import PartitionState
+from pipeline.state import PartitionState, cell_key
 from schemas.clock import local_day
 from schemas.events import KINDS
 
@@ -73,25 +73,25 @@ class Flush:
         self.shard = shard
         self.offset = offset
         self.version = version
-        self.records = 0
         self.outcomes = {"new": 0, "repeat": 0}
         self.reports: list[Row] = []
         self.people: list[Row] = []
         self.findings: list[Row] = []
+        self.cells: list[Row] = []
         self.entries: list[tuple[str, Sequence[Report]]] = []
-        self.totals: dict[Posted, int] = {}
+        self.totals: list[tuple[bytes, int]] = []
 
     def tables(self) -> Iterable[tuple[str, Sequence[str], list[Row]]]:
-        """Table, columns and rows, in the order in which they are to be written."""
+        """Table, columns and rows."""
         yield "reports", REPORT_COLUMNS, self.reports
         yield "people_rows", PEOPLE_COLUMNS, self.people
         yield "finding_rows", FINDING_COLUMNS, self.findings
-        yield "cells", CELL_COLUMNS, self.cells()
+        yield "cells", CELL_COLUMNS, self.cells
 
-    def cells(self) -> list[Row]:
-        """One row a cell: the absolute total of this partition."""
-        tail = (self.shard, self.version)
-        return [(*cell, known_on, total, *tail) for (cell, known_on), total in self.totals.items()]
+    def add_cell(self, posted: Posted, total: int) -> None:
+        """The absolute total of this partition in one cell."""
+        cell, known_on = posted
+        self.cells.append((*cell, known_on, total, self.shard, self.version))
 
 
 def version(epoch: int, offset: int) -> int:
@@ -120,16 +120,17 @@ def fold(
     """
     last = records[-1].offset
     flush = Flush(shard, last + 1, version(state.epoch, last))
-    flush.records = len(records)
     told: dict[str, list[JournalRecord]] = {}
     for record in records:
         told.setdefault(record.key.decode(), []).append(record)
     differences: dict[Posted, int] = {}
     for pseudonym, entry in zip(told, state.entries(list(told)), strict=True):
         _fold_person(flush, pseudonym, entry, told[pseudonym], priorities, differences)
-    touched = list(differences)
-    for cell, total in zip(touched, state.totals(touched), strict=True):
-        flush.totals[cell] = total + differences[cell]
+    keys = [cell_key(posted) for posted in differences]
+    before = state.totals(keys)
+    for key, total, (posted, value) in zip(keys, before, differences.items(), strict=True):
+        flush.totals.append((key, total + value))
+        flush.add_cell(posted, total + value)
     return flush
 
 

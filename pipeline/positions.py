@@ -1,15 +1,20 @@
 """How far the stream has come: what was published, taken in and counted, by partition."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import TypeVar
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
 
-from pipeline.app import GROUP
+from pipeline.group import GROUP
 from schemas.clock import day_date, local_day
 from schemas.topics import JOURNAL, RAW
+
+Answer = TypeVar("Answer")
 
 _LOOK = 0.05
 
@@ -54,7 +59,7 @@ class Positions:
         """Wait until everything published by now is visible to readers.
 
         An acknowledgement follows the store, so when the journal is acknowledged up to where
-        intake wrote it, its counts are there.
+        intake wrote it, its counts are there. A broker that is away meanwhile is waited for.
 
         Args:
             seconds: at most.
@@ -66,16 +71,28 @@ class Positions:
         return self._wait_for(RAW, until) and self._wait_for((JOURNAL,), until)
 
     def _wait_for(self, topics: tuple[str, ...], until: float) -> bool:
-        wanted = {tp: end for tp, end in self._ends(topics).items() if end}
-        starts = self._consumer.beginning_offsets(list(wanted)) if wanted else {}
-        wanted = {tp: end for tp, end in wanted.items() if end > starts[tp]}
-        while True:
-            done = self._acknowledged()
+        wanted = _answered(lambda: self._filled(topics), until)
+        while wanted is not None:
+            done = _answered(self._acknowledged, until)
+            if done is None:
+                return False
             if all(done.get(tp, 0) >= end for tp, end in wanted.items()):
                 return True
             if time.monotonic() >= until:
                 return False
             time.sleep(_LOOK)
+        return False
+
+    def _filled(self, topics: tuple[str, ...]) -> dict[TopicPartition, int]:
+        """End offsets of the partitions that hold messages."""
+        wanted = {tp: end for tp, end in self._ends(topics).items() if end}
+        starts = self._consumer.beginning_offsets(list(wanted)) if wanted else {}
+        return {tp: end for tp, end in wanted.items() if end > starts[tp]}
+
+    def workers(self) -> int:
+        """How many workers take part now; a killed one does until its session is over."""
+        described = self._admin.describe_groups([GROUP]).get(GROUP, {})
+        return len(described.get("members") or ())
 
     def settled_through(self, today: date) -> date:
         """The last day of knowledge whose figures no message that waits can change.
@@ -113,3 +130,14 @@ class Positions:
     def _acknowledged(self) -> dict[TopicPartition, int]:
         found = self._admin.list_group_offsets(GROUP).get(GROUP, {})
         return {tp: known.offset for tp, known in found.items()}
+
+
+def _answered(question: Callable[[], Answer], until: float) -> Answer | None:
+    """Kafka's answer, asked for again while it is away; ``None`` when the time is over."""
+    while True:
+        try:
+            return question()
+        except KafkaError:
+            if time.monotonic() >= until:
+                return None
+            time.sleep(_LOOK)

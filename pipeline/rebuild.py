@@ -2,9 +2,14 @@
 
 Readers keep the old figures until the new ones are complete: the fold itself writes only the
 reports, which are whole values; then totals, people and findings go out under the next epoch,
-and rows of the old one that no longer stand are set to nothing.
+row by row in the place of the old. What is left of earlier epochs then stands no more, whoever
+wrote it, and is deleted.
+
+Killed at any moment it leaves states that the workers go on with, and figures of which each is the
+old one or the new one.
 """
 
+import asyncio
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -15,6 +20,7 @@ from consumers.store.client import Store
 from pipeline.core.project import project
 from pipeline.folding import (
     CELL_COLUMNS,
+    EPOCH_BITS,
     FINDING_COLUMNS,
     PEOPLE_COLUMNS,
     REPORT_COLUMNS,
@@ -25,17 +31,22 @@ from pipeline.folding import (
     people_row,
     version,
 )
-from pipeline.ledger import ReadJournal, stored_epoch
+from pipeline.ledger import ReadJournal
 from pipeline.registry import Registry
-from pipeline.state import PartitionState
-from pipeline.writing import insert
+from pipeline.state import PartitionState, StateHeld
+from pipeline.writing import insert, until_stored
 from schemas.sources import Priorities
 
 Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 Tell = Callable[[int, int, int], None]
 """Progress: partition, records folded, records in all."""
 
 _ROWS_AT_ONCE = 50_000
+_TABLES = ("reports", "people_rows", "finding_rows", "cells")
+_NOT_OURS = 1 << 63
+"""From this version on no row is ours (it would be epoch 32,768), so one that is there was made by
+hand, and nothing could be written over it: it is deleted before the fold."""
 
 
 async def rebuild(
@@ -56,10 +67,16 @@ async def rebuild(
 
     Returns:
         How many journal records were folded.
+
+    Raises:
+        StateHeld: a worker has a partition's state open; nothing was changed.
     """
+    for partition in ends:
+        _check_vacant(states / str(partition))
     registry = Registry(store)
+    epoch = await _next_epoch(store)
+    await _delete(store, f"version >= {_NOT_OURS}")
     for partition, end in ends.items():
-        epoch = await stored_epoch(store, partition) + 1
         folder = states / str(partition)
         shutil.rmtree(folder, ignore_errors=True)
         state = PartitionState(folder)
@@ -74,18 +91,30 @@ async def rebuild(
             await _publish(store, state, partition, priorities)
         finally:
             state.close()
+    await _delete(store, f"version < {version(epoch, 0)}")
     return sum(ends.values())
+
+
+def _check_vacant(folder: Path) -> None:
+    try:
+        PartitionState(folder).close()
+    except StateHeld:
+        raise
+    except Exception:  # noqa: S110, BLE001 - rocksdict's own, about a damaged state: made anew
+        pass
 
 
 async def _publish(
     store: Store, state: PartitionState, partition: int, priorities: Priorities
 ) -> None:
-    """Write everything the state holds, and take back what the store has beyond it."""
+    """Write everything the state holds."""
     newest = version(state.epoch, max(state.offset - 1, 0))
     flush = Flush(partition, state.offset, newest)
     for some in _some(state.all_totals()):
-        flush.totals = dict(some)
-        await insert(store, "cells", CELL_COLUMNS, flush.cells())
+        flush.cells.clear()
+        for posted, total in some:
+            flush.add_cell(posted, total)
+        await insert(store, "cells", CELL_COLUMNS, flush.cells)
     for entries in _some(state.all_entries()):
         people: list[Row] = []
         findings: list[Row] = []
@@ -95,27 +124,24 @@ async def _publish(
             findings += finding_rows(flush, pseudonym, {}, tally)
         await insert(store, "people_rows", PEOPLE_COLUMNS, people)
         await insert(store, "finding_rows", FINDING_COLUMNS, findings)
-    for statement in _TAKE_BACK:
-        store.command(
-            statement,
-            {"shard": partition, "version": newest, "epoch": version(state.epoch, 0)},
-        )
 
 
-_TAKE_BACK = (
-    """
-    INSERT INTO population.cells
-    SELECT measure, district, day, known_on, residency, sex, band, shard, 0, {version:UInt64}
-    FROM population.cells FINAL
-    WHERE shard = {shard:UInt16} AND version < {epoch:UInt64} AND value != 0
-    """,
-    """
-    INSERT INTO population.finding_rows
-    SELECT code, person, kind, record_id, source, day, district, false, shard, {version:UInt64}
-    FROM population.finding_rows FINAL
-    WHERE shard = {shard:UInt16} AND version < {epoch:UInt64} AND standing
-    """,
-)
+async def _next_epoch(store: Store) -> int:
+    """One epoch for all partitions, above every row of ours."""
+    newest = 0
+    for table in _TABLES:
+        question = f"SELECT max(version) FROM population.{table} WHERE version < {_NOT_OURS}"  # noqa: S608
+        newest = max(newest, (await _ask(store.query, question))[0][0])
+    return (newest >> EPOCH_BITS) + 1
+
+
+async def _delete(store: Store, condition: str) -> None:
+    for table in _TABLES:
+        await _ask(store.command, f"DELETE FROM population.{table} WHERE {condition}")  # noqa: S608
+
+
+async def _ask(ask: Callable[[str], Answer], statement: str) -> Answer:
+    return await until_stored(lambda: asyncio.to_thread(ask, statement))
 
 
 def _some(items: Iterable[Item]) -> Iterator[list[Item]]:

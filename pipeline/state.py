@@ -5,7 +5,7 @@ key. The state is a fold of the journal and nothing more: lost, stale or written
 format, it is folded anew (:mod:`pipeline.fold`), so it needs no backup and no migration.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,17 @@ FORMAT = 1
 """Of the keys and values below; a folder of another format is folded anew."""
 
 _ENTRY, _TOTAL, _META = b"e", b"t", b"m"
-_CACHED_TOTALS = 400_000
 _encode = msgspec.msgpack.Encoder().encode
 _decode_entry = msgspec.msgpack.Decoder(
     list[tuple[str, str, str, int, bool, bytes, int, tuple[Any, ...] | None]]
 ).decode
 _decode_meta = msgspec.msgpack.Decoder(dict[str, int]).decode
 _decode_cell = msgspec.msgpack.Decoder(tuple[tuple[str, str, int, str, str, str], int]).decode
+
+
+def cell_key(posted: Posted) -> bytes:
+    """Where the total of a cell is kept."""
+    return _TOTAL + _encode(posted)
 
 
 def _options() -> Options:
@@ -71,45 +75,38 @@ class PartitionState:
         self.is_new = not found
         self.offset = found.get("offset", 0)
         self.epoch = found.get("epoch", 0)
-        self._totals: dict[Posted, int] = {}
 
     def entries(self, persons: Sequence[str]) -> list[list[Report]]:
         """The reports of each person, an empty list for one never heard of."""
         found = self._get([_ENTRY + bytes.fromhex(person) for person in persons])
         return [_decode_entry(entry) if entry else [] for entry in found]
 
-    def totals(self, cells: Sequence[Posted]) -> list[int]:
-        """What this partition has counted so far in each cell."""
-        known = self._totals
-        missing = [cell for cell in cells if cell not in known]
-        if missing:
-            if len(known) > _CACHED_TOTALS:
-                known.clear()
-                missing = list(cells)
-            found = self._get([_TOTAL + _encode(cell) for cell in missing])
-            for cell, total in zip(missing, found, strict=True):
-                known[cell] = int.from_bytes(total, "little", signed=True) if total else 0
-        return [known[cell] for cell in cells]
+    def totals(self, keys: Sequence[bytes]) -> list[int]:
+        """What this partition has counted so far in each cell, by :func:`cell_key`."""
+        return [
+            int.from_bytes(total, "little", signed=True) if total else 0
+            for total in self._get(keys)
+        ]
 
-    def _get(self, keys: list[bytes]) -> list[bytes | None]:
-        found: list[bytes | None] = self._db.get(keys)  # type: ignore[arg-type,assignment]
+    def _get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        found: list[bytes | None] = self._db.get(list(keys))  # type: ignore[assignment]
         return found
 
     def commit(
         self,
         offset: int,
         entries: Iterable[tuple[str, Sequence[Report]]],
-        totals: Mapping[Posted, int],
+        totals: Iterable[tuple[bytes, int]],
     ) -> None:
         """Write entries, totals and the offset behind them at once: all of it or nothing."""
         batch = WriteBatch(raw_mode=True)
+        put = batch.put
         for person, entry in entries:
-            batch.put(_ENTRY + bytes.fromhex(person), _encode(entry))
-        for cell, total in totals.items():
-            batch.put(_TOTAL + _encode(cell), total.to_bytes(8, "little", signed=True))
+            put(_ENTRY + bytes.fromhex(person), _encode(entry))
+        for key, total in totals:
+            put(key, total.to_bytes(8, "little", signed=True))
         self._put_meta(batch, offset)
         self._db.write(batch)
-        self._totals.update(totals)
 
     def begin_epoch(self, epoch: int) -> None:
         """Mark an empty state as the one of a new epoch."""

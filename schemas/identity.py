@@ -116,7 +116,7 @@ def suspect(raw: bytes) -> bool:
 
 def in_key(key: bytes | None) -> bool:
     """Whether a message's key is or holds an identity number."""
-    if not key:
+    if not key or _RUN not in key.translate(_SHAPE):
         return False
     text = key.decode("utf-8", "replace")
     return _holds_long(text) or _is_whole_short(text.strip())

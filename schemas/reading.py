@@ -141,5 +141,6 @@ def _fault_of_other_dates(fields: dict[str, Any], act: str, acted: date | None) 
 
 def defaults_filled(document: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The document with defaults filled and nulls left out: what the canonical JSON spells."""
-    present = {name: value for name, value in document.items() if value is not None}
-    return {**defaults, **present}
+    if None in document.values():
+        document = {name: value for name, value in document.items() if value is not None}
+    return {**defaults, **document}

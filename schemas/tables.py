@@ -41,7 +41,9 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _fields() -> str:
-    parts = ["Every event / 每个事件", _fields_of(Event, set())]
+    kinds = " ".join(f"`{kind}`" for kind in KINDS)
+    parts = [f"**Every event / 每个事件** has its `kind` / 类别, one of {kinds}, and"]
+    parts.append(_fields_of(Event, set()))
     for kind, model in KINDS.items():
         parts.append(f"**{kind}** {model.title[0]} — {model.__doc__}")
         parts.append(_fields_of(model, set(Event.model_fields) | {"kind"}))

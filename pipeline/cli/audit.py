@@ -1,6 +1,7 @@
 """``popflow audit`` and ``popflow rebuild``: are the figures right, and make them right."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from pipeline.cli.common import (
     console,
     endpoints,
     errors,
+    fail,
     open_store,
     options,
     print_json,
@@ -21,8 +23,12 @@ from pipeline.cli.common import (
 from pipeline.cli.common import table as new_table
 from pipeline.positions import Positions
 from pipeline.rebuild import rebuild as rebuild_everything
+from pipeline.state import StateHeld
 
 _SHOWN = 20
+_LOOK = 0.1
+_LEAVE_SECONDS = 10.0
+"""Beyond its session, for a killed worker to be given up by Kafka."""
 
 
 @click.command()
@@ -72,7 +78,8 @@ def audit(data: Path | None, as_json: bool) -> None:
 def rebuild(data: Path | None, as_json: bool) -> None:
     """Fold the whole journal anew; readers keep the old figures until it is done. 重建
 
-    The workers of a running stack step aside meanwhile.
+    The workers of a running stack step aside meanwhile; those started by `popflow worker` have to
+    be stopped first.
     """
     chosen = settings(data)
     where = endpoints(chosen)
@@ -83,6 +90,7 @@ def rebuild(data: Path | None, as_json: bool) -> None:
             open_store(where) as store,
             Progress(console=errors, disable=as_json, transient=True) as progress,
         ):
+            _await_no_workers(positions, chosen.session_seconds + _LEAVE_SECONDS)
             ends = positions.journal_ends()
             tasks = {p: progress.add_task(f"partition {p}", total=end) for p, end in ends.items()}
             folded = asyncio.run(
@@ -94,9 +102,23 @@ def rebuild(data: Path | None, as_json: bool) -> None:
                     lambda p, done, total: progress.update(tasks[p], completed=done, total=total),
                 )
             )
+    except StateHeld as error:
+        fail(f"{error}: stop every `popflow worker` on {chosen.state}, then rebuild")
     finally:
         positions.close()
     if as_json:
         print_json({"records": folded, "partitions": len(ends)})
     else:
         console.print(f"{folded:,} journal records folded anew; every figure is in its place")
+
+
+def _await_no_workers(positions: Positions, seconds: float) -> None:
+    """What a worker counted meanwhile would be lost under the older epoch."""
+    until = time.monotonic() + seconds
+    while working := positions.workers():
+        if time.monotonic() >= until:
+            fail(
+                f"{working} more workers run than this stack started: stop every `popflow worker`, "
+                "then rebuild"
+            )
+        time.sleep(_LOOK)

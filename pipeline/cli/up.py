@@ -28,10 +28,12 @@ def up(data: Path | None, as_json: bool, headless: bool, demo: bool, **given: An
     With --json one line says where everything answers, and nothing else is printed.
     """
     chosen = settings(data, **given)
-    ended = _end_on_signals()
+    started, ended = threading.Event(), threading.Event()
+    _end_on_signals(started, ended)
     with Steps(errors, quiet=as_json) as steps:
         stack = Stack(chosen, steps.tell)
         where = stack.start()
+    started.set()
     try:
         _announce(where, as_json=as_json)
         with Demonstration(where, chosen) if demo else nullcontext():
@@ -46,11 +48,17 @@ def up(data: Path | None, as_json: bool, headless: bool, demo: bool, **given: An
             stack.stop()
 
 
-def _end_on_signals() -> threading.Event:
-    ended = threading.Event()
+def _end_on_signals(started: threading.Event, ended: threading.Event) -> None:
+    """The first signal ends everything, also while it still starts; more change nothing."""
+
+    def end(*_: object) -> None:
+        first = not ended.is_set()
+        ended.set()
+        if first and not started.is_set():
+            raise KeyboardInterrupt
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: ended.set())
-    return ended
+        signal.signal(number, end)
 
 
 def _announce(where: Endpoints, *, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """``popflow worker``: one worker process."""
 
 import asyncio
+import gc
 import logging
 import sys
 from pathlib import Path
@@ -26,6 +27,9 @@ def worker(data: Path | None, **given: Any) -> None:
     """
     chosen = settings(data, **given)
     _log(chosen)
+    # A batch makes hundreds of thousands of tuples and no cycles: collecting as often as Python
+    # does by default costs a tenth of the time.
+    gc.set_threshold(200_000, 20, 50)
     where = endpoints(chosen) if not (chosen.bootstrap and chosen.clickhouse) else None
     if where is not None:
         chosen = chosen.model_copy(

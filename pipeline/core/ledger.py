@@ -56,47 +56,48 @@ def post(
     newest = max((report[KNOWN_ON] for report in entry), default=known_on)
     grown = [*kept, arrival]
     after = project(grown, priorities)
-    cells: dict[Posted, int] = {}
     if known_on >= newest:
-        _add_difference(cells, before, after, known_on, 1)
+        cells = _difference(before, after, known_on)
     else:
-        base = _known_before(entry, known_on, priorities)
-        _add_vintages(cells, entry, base, known_on, priorities, -1)
-        _add_vintages(cells, grown, base, known_on, priorities, 1)
-        cells = {posted: value for posted, value in cells.items() if value}
+        cells = _difference_of_vintages(entry, grown, known_on, priorities)
     return Posting(grown, changed=True, cells=cells, after=after)
+
+
+def _difference(before: Tally, after: Tally, known_on: int) -> dict[Posted, int]:
+    """What one day of knowledge adds."""
+    old, new = before.cells, after.cells
+    if not old:
+        return {(cell, known_on): value for cell, value in new.items() if value}
+    cells = {
+        (cell, known_on): value - old.get(cell, 0)
+        for cell, value in new.items()
+        if value != old.get(cell, 0)
+    }
+    for cell, value in old.items():
+        if value and cell not in new:
+            cells[cell, known_on] = -value
+    return cells
+
+
+def _difference_of_vintages(
+    entry: Sequence[Report],
+    grown: Sequence[Report],
+    earliest: int,
+    priorities: Mapping[str, int],
+) -> dict[Posted, int]:
+    """What changes on every day of knowledge from ``earliest`` on."""
+    base = _known_before(entry, earliest, priorities)
+    cells: dict[Posted, int] = {}
+    for sign, reports in ((-1, entry), (1, grown)):
+        before = base
+        for known_on in sorted({r[KNOWN_ON] for r in reports if r[KNOWN_ON] >= earliest}):
+            after = project([r for r in reports if r[KNOWN_ON] <= known_on], priorities)
+            for posted, value in _difference(before, after, known_on).items():
+                cells[posted] = cells.get(posted, 0) + sign * value
+            before = after
+    return {posted: value for posted, value in cells.items() if value}
 
 
 def _known_before(reports: Sequence[Report], day: int, priorities: Mapping[str, int]) -> Tally:
     known = [report for report in reports if report[KNOWN_ON] < day]
     return project(known, priorities) if known else NOTHING
-
-
-def _add_vintages(
-    cells: dict[Posted, int],
-    reports: Sequence[Report],
-    base: Tally,
-    earliest: int,
-    priorities: Mapping[str, int],
-    sign: int,
-) -> None:
-    """Add the differences of every day of knowledge from ``earliest`` on."""
-    for known_on in sorted({r[KNOWN_ON] for r in reports if r[KNOWN_ON] >= earliest}):
-        then = project([r for r in reports if r[KNOWN_ON] <= known_on], priorities)
-        _add_difference(cells, base, then, known_on, sign)
-        base = then
-
-
-def _add_difference(
-    cells: dict[Posted, int], before: Tally, after: Tally, known_on: int, sign: int
-) -> None:
-    old, new = before.cells, after.cells
-    for cell, value in new.items():
-        value -= old.get(cell, 0)
-        if value:
-            posted = (cell, known_on)
-            cells[posted] = cells.get(posted, 0) + sign * value
-    for cell, value in old.items():
-        if value and cell not in new:
-            posted = (cell, known_on)
-            cells[posted] = cells.get(posted, 0) - sign * value

@@ -47,7 +47,7 @@ def person(known: Tally) -> Person:
     known_from, known_until = _known(line.stays) if line else (None, None)
     managed_from, managed_until = _last(line.managed) if line else (None, None)
     resident_from, resident_until = _last(line.resident) if line else (None, None)
-    held = [held.valid_until for held in line.registrations] if line else []
+    held = [registration[2] for registration in line.registrations] if line else []
     return Person(
         alive=known.death is None,
         died_on=known.death.body[DAY] if known.death else None,
@@ -85,21 +85,21 @@ def _in_calendar(day: int) -> int:
 def _known(stays: Iterable[Stay]) -> tuple[int | None, int | None]:
     """The last presence as a whole, whatever districts it led through."""
     start = end = None
-    for stay in stays:
-        start = stay.start if end is None or stay.start > end else start
-        end = stay.end
+    for since, until, *_ in stays:
+        start = since if end is None or since > end else start
+        end = until
     return start, None if end is None else _in_calendar(end)
 
 
 def _last(spans: Sequence[Span]) -> tuple[int | None, int | None]:
-    return (spans[-1].start, _in_calendar(spans[-1].end)) if spans else (None, None)
+    return (spans[-1][0], _in_calendar(spans[-1][1])) if spans else (None, None)
 
 
 def _home(line: Presence | None, by_day: list[Fact]) -> tuple[str, str]:
     if line is not None and line.hukou is not None:
         return line.hukou, "hukou"
     if line is not None and line.stays:
-        return line.stays[-1].district, "migrant"
+        return line.stays[-1][2], "migrant"
     for fact in by_day:
         place = fact.body[TARGET] if fact.kind == "move" else fact.body[PLACE]
         if fact.kind == "move" or fact.body[RESIDENCY] != "visitor":

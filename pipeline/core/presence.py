@@ -25,34 +25,16 @@ NEVER = 1 << 40
 """Later than any day."""
 
 
-class Stay(NamedTuple):
-    """Present in a district at the end of each day from ``start`` until before ``end``.
+Stay = tuple[int, int, str, bool]
+"""Present at the end of each day from the first day until before the second, at a district;
+whether there is other evidence than discharges."""
 
-    ``firm``: other evidence than discharges alone.
-    """
+Span = tuple[int, int, str]
+"""Days from the first until before the second, at a district."""
 
-    start: int
-    end: int
-    district: str
-    firm: bool
-
-
-class Registration(NamedTuple):
-    """A permit that gave its district a registration, held until before ``held_until``."""
-
-    permit: Fact
-    start: int
-    valid_until: int
-    district: str
-    held_until: int
-
-
-class Span(NamedTuple):
-    """Days from ``start`` until before ``end`` in a district."""
-
-    start: int
-    end: int
-    district: str
+Registration = tuple[Fact, int, int, str, int]
+"""A permit that gave a registration: from a day, valid until a day, at a district, and the day
+from which it was no longer held (cancelled, or the district was left)."""
 
 
 class Presence(NamedTuple):
@@ -77,12 +59,24 @@ class Presence(NamedTuple):
 
 
 def _managed(registrations: Sequence[Registration]) -> list[Span]:
-    return _union(
-        [
-            Span(held.start, min(held.valid_until + 1, held.held_until), held.district)
-            for held in registrations
-        ]
-    )
+    spans = [
+        (start, min(valid_until + 1, held_until), district)
+        for _, start, valid_until, district, held_until in registrations
+        if start < held_until
+    ]
+    return _union(spans) if len(spans) > 1 else spans
+
+
+def _union(spans: list[Span]) -> list[Span]:
+    spans.sort()
+    joined = [spans[0]]
+    for span in spans[1:]:
+        start, end, district = joined[-1]
+        if span[0] <= end and span[2] == district:
+            joined[-1] = (start, max(end, span[1]), district)
+        else:
+            joined.append(span)
+    return joined
 
 
 def _resident(stays: Sequence[Stay]) -> list[Span]:
@@ -95,26 +89,10 @@ def _resident(stays: Sequence[Stay]) -> list[Span]:
             days = 0
         since = start if days >= RESIDENT_FROM else start + RESIDENT_FROM - 1 - days
         if since < end:
-            spans.append(Span(since, end, district))
+            spans.append((since, end, district))
         days += end - start
         last = end
     return spans
-
-
-def _union(spans: list[Span]) -> list[Span]:
-    if len(spans) > 1:
-        spans.sort()
-    joined: list[Span] = []
-    for span in spans:
-        if span.start >= span.end:
-            continue
-        if joined:
-            last = joined[-1]
-            if span.start <= last.end and span.district == last.district:
-                joined[-1] = Span(last.start, max(last.end, span.end), last.district)
-                continue
-        joined.append(span)
-    return joined
 
 
 class _Timeline:
@@ -122,7 +100,7 @@ class _Timeline:
 
     __slots__ = (
         *("evidence", "findings", "firm", "first_discharge", "held", "hukou", "place"),
-        *("registrations", "standing", "stays"),
+        *("registered", "registrations", "standing", "stays"),
     )
 
     def __init__(self) -> None:
@@ -132,6 +110,7 @@ class _Timeline:
         self.evidence = 0
         self.first_discharge: Fact | None = None
         self.held: list[Fact] = []
+        self.registered = -NEVER
         self.stays: list[Stay] = []
         self.registrations: list[Registration] = []
         self.findings: list[tuple[str, Fact]] = []
@@ -141,19 +120,18 @@ class _Timeline:
         """First day at whose end silence has ended the presence."""
         if not self.firm:
             return self.evidence + SILENT_AFTER_DISCHARGE
-        silent = self.evidence + SILENT_AFTER
-        for permit in self.held:
-            silent = max(silent, permit.body[VALID_UNTIL] + SILENT_AFTER_REGISTRATION)
-        return silent
+        silent, lapsed = self.evidence + SILENT_AFTER, self.registered + SILENT_AFTER_REGISTRATION
+        return silent if silent > lapsed else lapsed  # noqa: FURB136 - a third of the time of max()
 
     def release(self, day: int) -> None:
         """The registrations held end: cancelled, or their district was left."""
-        for permit in self.held:
-            body = permit.body
-            self.registrations.append(
-                Registration(permit, body[DAY], body[VALID_UNTIL], body[PLACE], day)
-            )
-        self.held.clear()
+        if self.held:
+            for permit in self.held:
+                body = permit.body
+                held = (permit, body[DAY], body[VALID_UNTIL], body[PLACE], day)
+                self.registrations.append(held)
+            self.held.clear()
+            self.registered = -NEVER
 
     def leave(self, day: int) -> None:
         """Presence ends."""
@@ -223,6 +201,7 @@ class _Timeline:
             self.findings.append(("permit_without_arrival", permit))
         self.settle(district, day)
         self.held.append(permit)
+        self.registered = max(self.registered, permit.body[VALID_UNTIL])
 
     def take_discharge(self, discharge: Fact, day: int) -> None:
         """Seen by a hospital."""
@@ -236,13 +215,14 @@ class _Timeline:
 
     def close(self, day: int) -> None:
         """The state at the end of a day, kept when it differs from the day before."""
-        now = None if self.place is None else (self.place, self.firm)
         before = self.standing
-        if before is not None and before[:2] == now:
-            return
-        if before is not None and before[2] < day:
-            self.stays.append(Stay(before[2], day, before[0], before[1]))
-        self.standing = None if now is None else (*now, day)
+        if before is not None:
+            place, firm, since = before
+            if place == self.place and firm == self.firm:
+                return
+            if since < day:
+                self.stays.append((since, day, place, firm))
+        self.standing = None if self.place is None else (self.place, self.firm, day)
 
     def fall_silent(self, before: int) -> None:
         """Ends a presence whose deadline lies before a day, on its own day."""
@@ -269,8 +249,12 @@ def presence(evidence: Iterable[Fact], died_on: int | None) -> Presence | None:
     """
     days: dict[int, list[Fact]] = {}
     for fact in evidence:
-        if died_on is None or fact.body[DAY] <= died_on:
-            days.setdefault(fact.body[DAY], []).append(fact)
+        day = fact.body[DAY]
+        if died_on is None or day <= died_on:
+            if day in days:
+                days[day].append(fact)
+            else:
+                days[day] = [fact]
     if not days:
         return None
     line = _Timeline()

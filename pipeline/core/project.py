@@ -129,8 +129,8 @@ def _registered_in_time(move: Fact, managed: Iterable[Span]) -> bool:
     if move.body[RESIDENCY] != "migrant" or move.body[ORIGIN] == target:
         return False
     return any(
-        span.district == target and span.start <= day + REGISTER_WITHIN and day < span.end
-        for span in managed
+        district == target and start <= day + REGISTER_WITHIN and day < end
+        for start, end, district in managed
     )
 
 

@@ -143,11 +143,6 @@ class TestReadme:
             for name in filter(None, (first, second)):
                 assert re.search(rf"(def|class) {name}\b", source), f"{file}::{name}"
 
-    def test_cases_that_pin_a_choice_exist(self) -> None:
-        cases = (FOLDER.parent / "tests/cases/contract.json").read_text("utf-8")
-        names = {case["name"] for case in json.loads(cases)["cases"]}
-        assert set(re.findall(r"case `([\w-]+)`", self.TEXT)) <= names
-
     def test_relative_links_lead_somewhere(self) -> None:
         for target in re.findall(r"\]\((?!http|#)([^)]+)\)", self.TEXT):
             assert (FOLDER / target).exists(), target

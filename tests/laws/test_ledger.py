@@ -125,7 +125,7 @@ def _permit_ends_a_day_early(patch: pytest.MonkeyPatch) -> None:
     real = presence_module._managed
 
     def shortened(registrations):  # type: ignore[no-untyped-def]
-        return [span._replace(end=span.end - 1) for span in real(registrations)]
+        return [(start, end - 1, district) for start, end, district in real(registrations)]
 
     patch.setattr(presence_module, "_managed", shortened)
 

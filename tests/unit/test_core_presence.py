@@ -1,6 +1,6 @@
 """A migrant's timeline: where present, how long, under which registrations."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import permutations
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.core.body import Fact
 from pipeline.core.calendars import DAYS
-from pipeline.core.presence import OUTSIDE, Presence, Span, Stay, presence
+from pipeline.core.presence import OUTSIDE, Presence, presence
 from schemas.clock import day_date
 from tests.unit.core_events import codes, fact, figures, tally, told
 
@@ -38,10 +38,10 @@ def line(*evidence: Fact, died_on: str | None = None) -> Presence:
     return found
 
 
-def spells(spans: Iterable[Stay | Span]) -> list[Spell]:
+def spells(spans: Iterable[Sequence[Any]]) -> list[Spell]:
     return [
-        (day_date(span.start).isoformat(), day_date(span.end).isoformat(), span.district)
-        for span in spans
+        (day_date(start).isoformat(), day_date(end).isoformat(), district)
+        for start, end, district, *_ in spans
     ]
 
 
