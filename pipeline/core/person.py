@@ -47,7 +47,7 @@ def person(known: Tally) -> Person:
     known_from, known_until = _known(line.stays) if line else (None, None)
     managed_from, managed_until = _last(line.managed) if line else (None, None)
     resident_from, resident_until = _last(line.resident) if line else (None, None)
-    held = [registration[2] for registration in line.registrations] if line else []
+    held = [min(valid, until - 1) for _, _, valid, _, until in line.registrations] if line else []
     return Person(
         alive=known.death is None,
         died_on=known.death.body[DAY] if known.death else None,
