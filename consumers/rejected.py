@@ -2,20 +2,23 @@
 
 import time
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any, NamedTuple
 
 import orjson
 
 from consumers.store.client import Store
-from schemas.events import KINDS
+from schemas.reading import check, read
+from schemas.refusals import MENDS, Code, Refusal
 
-_COLUMNS = "id, code, reason, topic, partition, offset, rejected_at, value, mended"
+_LISTED_BYTES = 64 * 1024
+"""Shown of a value in a list: all of what an event may be, the beginning of what is larger."""
 _MENDED = 1 << 63
 """Set in the version of a row that says mended, so that a repeat never takes the mark away."""
 
 
 class Rejected(NamedTuple):
-    """One refused message; ``value`` is masked."""
+    """One refused message; ``value`` is masked, ``bytes`` its whole length."""
 
     id: str
     code: str
@@ -24,6 +27,7 @@ class Rejected(NamedTuple):
     partition: int
     offset: int
     rejected_at: Any
+    bytes: int
     value: str
     mended: bool
 
@@ -32,33 +36,54 @@ class CannotMendError(ValueError):
     """A refused message that cannot be sent again as asked; the message says why."""
 
 
-def rejected(store: Store, *, code: str | None = None, mended: bool = False) -> list[Rejected]:
-    """Refused messages, the newest first.
+def rejected(
+    store: Store, *, code: str | None = None, mended: bool = False, most: int | None = None
+) -> list[Rejected]:
+    """Refused messages, the newest first; of a value at most 64 KiB (:func:`find` has all).
 
     Args:
         store: where they are kept.
         code: only those of one reason.
         mended: those sent again already, instead of those that wait.
+        most: no more than so many.
     """
     rows = store.query(
-        f"SELECT {_COLUMNS} FROM population.rejected"  # noqa: S608 - constants of this module
+        "SELECT id, code, reason, topic, partition, offset, rejected_at, length(value),"
+        " substring(value, 1, {bytes:UInt64}), mended FROM population.rejected"
         " WHERE mended = {mended:Bool} AND ({code:String} = '' OR code = {code:String})"
-        " ORDER BY rejected_at DESC, id",
-        {"mended": mended, "code": code or ""},
+        " ORDER BY rejected_at DESC, id LIMIT {most:UInt64}",
+        {
+            "mended": mended,
+            "code": code or "",
+            "bytes": _LISTED_BYTES,
+            "most": 2**63 if most is None else most,
+        },
     )
     return [Rejected(*row) for row in rows]
 
 
+def rejected_by_code(store: Store, *, mended: bool = False) -> dict[str, int]:
+    """How many refused messages there are of each reason, the most frequent first."""
+    return dict(
+        store.query(
+            "SELECT code, count() AS n FROM population.rejected WHERE mended = {mended:Bool}"
+            " GROUP BY code ORDER BY n DESC, code",
+            {"mended": mended},
+        )
+    )
+
+
 def find(store: Store, ids: Iterable[str]) -> list[Rejected]:
-    """Refused messages by their id.
+    """Refused messages by their id, each once.
 
     Raises:
         CannotMendError: an id that does not exist.
     """
     found = []
-    for wanted in ids:
+    for wanted in dict.fromkeys(ids):
         rows = store.query(
-            f"SELECT {_COLUMNS} FROM population.rejected WHERE id = {{id:String}}",  # noqa: S608
+            "SELECT id, code, reason, topic, partition, offset, rejected_at, length(value), value,"
+            " mended FROM population.rejected WHERE id = {id:String}",
             {"id": wanted},
         )
         if not rows:
@@ -69,16 +94,21 @@ def find(store: Store, ids: Iterable[str]) -> list[Rejected]:
     return found
 
 
-def mend(message: Rejected, changes: Mapping[str, Any]) -> tuple[str, bytes | None, bytes]:
-    """What to send instead: topic, key and value.
+def mend(
+    message: Rejected, changes: Mapping[str, Any], sources: Mapping[str, int], known_on: date
+) -> tuple[str, bytes, bytes]:
+    """What to send instead: topic (that of its kind), key and value.
 
     Args:
         message: the refused message.
         changes: fields to set; ``None`` leaves a field out.
+        sources: the registered sources with their priorities.
+        known_on: the local day on which it will arrive.
 
     Raises:
-        CannotMendError: it is no JSON object, so its publisher must send it anew; or it still
-            holds a masked identity number.
+        CannotMendError: it is no JSON object, so its publisher must send it anew; it still holds a
+            masked identity number; or it would be refused again. (The same bytes refused again are
+            the same refusal, so marking it mended would hide it.)
     """
     try:
         document = orjson.loads(message.value)
@@ -97,10 +127,22 @@ def mend(message: Rejected, changes: Mapping[str, Any]) -> tuple[str, bytes | No
             f"{message.id} held an identity number that was masked: set the field to its "
             "pseudonym with --set FIELD=VALUE"
         )
-    kind, person = document.get("kind"), document.get("person")
-    topic = KINDS[kind].topic if kind in KINDS else message.topic
-    key = person.encode() if isinstance(person, str) else None
-    return topic, key, value
+    event = read(value)
+    if isinstance(event, Refusal):
+        raise _refused_again(message, event)
+    refusal = check(event, event.topic, known_on, sources)
+    if refusal is not None:
+        raise _refused_again(message, refusal)
+    return event.topic, event.person.encode(), value
+
+
+def _refused_again(message: Rejected, refusal: Refusal) -> CannotMendError:
+    way_out = "Mend it with --set FIELD=VALUE (FIELD=null leaves a field out)"
+    if refusal.code is Code.UNKNOWN_SOURCE:
+        way_out = MENDS[refusal.code][1]
+    return CannotMendError(
+        f"{message.id} would be refused again ({refusal.code}): {refusal.detail} {way_out}"
+    )
 
 
 def mark_mended(store: Store, ids: Iterable[str]) -> None:

@@ -17,12 +17,14 @@ from pipeline.intake import Intake
 from pipeline.journal import Journal
 from pipeline.ledger import Ledger
 from pipeline.metrics import serve
+from pipeline.purge import Purge
 from pipeline.registry import Registry
 from pipeline.settings import Settings
 from schemas.topics import JOURNAL, RAW, REJECTED
 
 log = logging.getLogger(__name__)
 
+STAGES = ("intake", "ledger")
 _FOLD_RECORDS = 20_000
 _AT_ONCE = 2
 """Partitions counted at the same time: while one waits for the store, another computes."""
@@ -67,9 +69,12 @@ class Worker:
         settings: ``bootstrap`` and ``clickhouse`` name the servers.
         store: connected to ClickHouse.
         secret: keys the digests of refused messages; the same for all workers of a stack.
+        stages: what it does; all workers of a group do the same.
     """
 
-    def __init__(self, settings: Settings, store: Store, secret: bytes) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, secret: bytes, stages: Sequence[str] = STAGES
+    ) -> None:
         if settings.bootstrap is None:
             raise ValueError("a worker needs the setting bootstrap")
         self.settings = settings
@@ -86,22 +91,26 @@ class Worker:
         registry = Registry(store)
         self._journal = Journal(settings.bootstrap, JOURNAL)
         self._rejected = Journal(settings.bootstrap, REJECTED)
+        self._purge = Purge(settings.bootstrap)
         self.intake = Intake(
             store,
             registry,
             self._journal,
             self._rejected,
+            self._purge,
             partitions=settings.partitions,
             secret=secret,
         )
         self.ledger = Ledger(store, registry, settings.state, JournalReader(settings.bootstrap))
-        self._declare_agents()
+        self._declare_agents(stages)
 
-    def _declare_agents(self) -> None:
-        for topic in RAW:
-            kind = topic.split(".")[1]
-            self.app.agent(self.app.batches(topic), name=f"intake-{kind}")(self._take_in)
-        self.app.agent(self.app.batches(JOURNAL), name="ledger")(self._count)
+    def _declare_agents(self, stages: Sequence[str]) -> None:
+        if "intake" in stages:
+            for topic in RAW:
+                kind = topic.split(".")[1]
+                self.app.agent(self.app.batches(topic), name=f"intake-{kind}")(self._take_in)
+        if "ledger" in stages:
+            self.app.agent(self.app.batches(JOURNAL), name="ledger")(self._count)
         self.app.on_revoked(self._give_up)
         self.app.on_assigned(self._take_over)
 
@@ -123,10 +132,13 @@ class Worker:
         Raises:
             WorkerFailedError: something that trying again cannot mend; nothing was lost.
         """
+        self.settings.data.mkdir(parents=True, exist_ok=True)
         serve(self.settings.host, self.settings.metrics_port)
         await asyncio.gather(self._journal.start(), self._rejected.start())
         try:
+            # What Kafka has, not what a setting says: all of a person goes to one partition.
+            self.intake.partitions = await self._journal.partitions()
             await self.app.serve()
         finally:
             self.ledger.close()
-            await asyncio.gather(self._journal.stop(), self._rejected.stop())
+            await asyncio.gather(self._journal.stop(), self._rejected.stop(), self._purge.stop())

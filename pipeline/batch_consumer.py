@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import extract_tb
@@ -32,6 +32,7 @@ Handler = Callable[[Batch], Awaitable[None]]
 OwnershipHook = Callable[[set[TP]], Awaitable[None]]
 
 _POLL_SECONDS = 1.0
+_TOPIC_SECONDS = 0.2
 _POLL_SECONDS_WHEN_HELD_BACK = 0.01
 """A partition that gets room again must not wait for a fetch of the others."""
 
@@ -60,6 +61,31 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             else:
                 self._consumer = consumer
                 return
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Join the group once Kafka has all topics.
+
+        Faust's assignor leaves out a topic that the broker does not know yet: the worker would look
+        healthy and not read it.
+        """
+        wanted = set(topics)
+        await self.call_thread(self._wait_for_topics, wanted)
+        await super().subscribe(wanted)
+
+    async def _wait_for_topics(self, wanted: set[str]) -> None:
+        consumer: Any = self._ensure_consumer()
+        told: set[str] = set()
+        while not self.should_stop:
+            try:
+                missing = wanted - await consumer.topics()
+            except KafkaError:
+                missing = wanted
+            if not missing:
+                return
+            if missing != told:
+                log.warning("waiting for Kafka's topics: %s", ", ".join(sorted(missing)))
+                told = missing
+            await self.sleep(_TOPIC_SECONDS)
 
     def on_crash(self, msg: str, *fmt: Any, **_kwargs: Any) -> None:
         """Log what ended the thread; Faust prints a traceback."""

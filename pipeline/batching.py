@@ -15,8 +15,9 @@ brought of one partition. It also replaces Faust's acknowledgement, which cannot
   committed offset, so up to ``Limits.partition_batches`` batches of a partition come twice.
 - Whatever was fetched but not handed over is fetched again from the committed offset.
 
-What this does not cover: a handler that never returns keeps its partition (heartbeats go on), and
-a batch handled but not yet committed at a crash is handled again.
+What this does not cover: a handler that never returns keeps its partition (heartbeats go on); a
+batch handled but not yet committed at a crash is handled again; and Faust's assignor gives a worker
+at most its share of the partitions rounded up, so that of three workers on four one stays idle.
 """
 
 import asyncio
@@ -134,6 +135,8 @@ class BatchApp(faust.App):
             "broker_session_timeout": 10.0,
             "broker_heartbeat_interval": 3.0,
             "broker_rebalance_timeout": 60.0,
+            # A broker may answer with a topic missing: found again after this, not in five minutes.
+            "consumer_metadata_max_age_ms": 10_000,
             "TableManager": _NoTables,
         }
         super().__init__(name, **{**chosen, **settings})

@@ -3,12 +3,13 @@
 Stateless. Accepted bytes go unchanged to the journal, keyed and partitioned by person, with the
 raw message's timestamp; the rest goes masked to ``population.rejected.v1`` and to the store. A
 repeat of a whole batch is harmless: the ledger knows repeats, and the same refusal is one row.
+Raw messages that had to be masked are then deleted from Kafka (:mod:`pipeline.purge`).
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -19,27 +20,46 @@ from pipeline.batching import Batch
 from pipeline.folding import LINEAGE, LINEAGE_HEADER
 from pipeline.journal import Journal, JournalRecord, partition_of
 from pipeline.metrics import ACCEPTED, FLUSH_SECONDS, REFUSED
+from pipeline.purge import Purge
 from pipeline.registry import Registry
 from pipeline.writing import insert
 from schemas import identity
-from schemas.clock import day_date, local_day
+from schemas.clock import LAST_DAY, day_date, local_day
 from schemas.reading import check, read
-from schemas.refusals import Refusal
+from schemas.refusals import Code, Refusal
+from schemas.topics import MAX_MESSAGE_BYTES
 
 REJECTED_COLUMNS = (
     *("id", "digest", "code", "reason", "topic", "partition", "offset", "rejected_at"),
     *("key", "value", "mended", "version"),
 )
 
+_LAST_MS = (LAST_DAY - 365) * 86_400_000
+"""The last timestamp taken (a CreateTime may be anything, 2**62 too): days that follow from an
+event are up to a year later, and the store's last day is in 2299."""
+_ROOM = 16 * 1024
+"""Left in a Kafka message for headers. A packed message may be larger than Kafka takes unpacked:
+of it the beginning is kept."""
+_INSERT_BYTES = 32 * 1024 * 1024
+
 
 class Refused(NamedTuple):
-    """One refused message; ``key`` and ``value`` are masked."""
+    """One refused message; ``key`` and ``value`` are masked, and cut where Kafka takes no more.
+
+    ``purge``: the raw message holds what must not stay in Kafka.
+    """
 
     refusal: Refusal
     digest: str
     key: bytes | None
     value: bytes
     record: Any
+    purge: bool
+
+    @property
+    def timestamp(self) -> int:
+        """The raw message's, as far as it is a time that Kafka and the store know."""
+        return int(min(max(self.record.timestamp, 0), _LAST_MS))
 
 
 class Sorted(NamedTuple):
@@ -51,8 +71,20 @@ class Sorted(NamedTuple):
 
 
 def _masked(raw: bytes) -> bytes:
+    if b"\0" in raw:  # UTF-16 and the like: numbers with a NUL beside each digit
+        bare = raw.replace(b"\0", b"")
+        masked = _masked(bare)
+        return raw if masked == bare else masked
+    if not identity.suspect(b" %b " % raw):  # many times quicker, and most messages have none
+        return raw
     text = raw.decode("utf-8", "surrogateescape")
     return identity.mask(text).encode("utf-8", "surrogateescape")
+
+
+_UNTIMELY = Refusal(
+    Code.IMPOSSIBLE_DATE, "The message's timestamp is no time from 1970 to 2298 in milliseconds."
+)
+_IN_HEADER = Refusal(Code.PLAIN_IDENTITY, "A header of the message holds a plain identity number.")
 
 
 class Intake:
@@ -62,7 +94,8 @@ class Intake:
         store: where refusals are kept.
         journal: writer of the journal.
         rejected: writer of the topic of refused messages.
-        partitions: of the journal.
+        purge: deletes raw messages that held an identity number.
+        partitions: of the journal and of the topic of refused messages.
         secret: keys the digests that tell refusals apart, since an unkeyed digest of a message
             that held an identity number could be searched for.
     """
@@ -73,15 +106,17 @@ class Intake:
         registry: Registry,
         journal: Journal,
         rejected: Journal,
+        purge: Purge,
         *,
         partitions: int,
         secret: bytes,
     ) -> None:
         self._store = store
+        self._purge = purge
         self._journal = journal
         self._rejected = rejected
         self._registry = registry
-        self._partitions = partitions
+        self.partitions = partitions
         self._secret = blake2b(secret, digest_size=32).digest()
 
     async def handle(self, batch: Batch) -> None:
@@ -93,6 +128,7 @@ class Intake:
         if result.refused:
             writes.append(self._keep(batch.topic, result.refused))
         await asyncio.gather(*writes)
+        await self._clean(batch, result.refused)
         for kind, count in result.kinds.items():
             ACCEPTED.labels(kind).inc(count)
         for refused in result.refused:
@@ -101,21 +137,26 @@ class Intake:
 
     def sort(self, batch: Batch, sources: Mapping[str, int]) -> Sorted:
         """Look at every message of a batch once."""
-        topic, partition, partitions = batch.topic, batch.partition, self._partitions
+        topic, partition, partitions = batch.topic, batch.partition, self.partitions
         accepted: list[JournalRecord] = []
         refused: list[Refused] = []
         kinds: Counter[str] = Counter()
         for record in batch.records:
             raw = record.value or b""
-            known_on = day_date(local_day(record.timestamp))
+            timestamp = record.timestamp
             event = read(record.value, record.key)
+            if record.headers:
+                event = _look_into_headers(record.headers, event)
             if not isinstance(event, Refusal):
-                fault = check(event, topic, known_on, sources)
+                if 0 <= timestamp <= _LAST_MS:
+                    fault = check(event, topic, day_date(local_day(timestamp)), sources)
+                else:
+                    fault = _UNTIMELY
                 if fault is None:
                     person = event.person.encode()
                     lineage = ((LINEAGE_HEADER, LINEAGE.pack(partition, record.offset)),)
                     target = partition_of(person, partitions)
-                    accepted.append((target, record.timestamp, person, raw, lineage))
+                    accepted.append((target, timestamp, person, raw, lineage))
                     kinds[event.kind] += 1  # type: ignore[attr-defined]
                     continue
                 event = fault
@@ -126,28 +167,69 @@ class Intake:
         raw = record.value or b""
         digest = blake2b(raw, key=self._secret, person=b"refused", digest_size=16)
         digest.update(topic.encode())
-        key = None if record.key is None else _masked(record.key)
-        return Refused(refusal, digest.hexdigest(), key, _masked(raw), record)
+        key, value = record.key, _masked(raw)
+        if key is not None:
+            key = _masked(key)
+        purge = refusal.code is Code.PLAIN_IDENTITY or value != raw or key != record.key
+        most = MAX_MESSAGE_BYTES - _ROOM
+        if len(value) + len(key or b"") > most:
+            key = None if key is None else key[:_ROOM]
+            value = value[: most - _ROOM]
+        return Refused(refusal, digest.hexdigest(), key, value, record, purge)
 
     async def _keep(self, topic: str, refused: Sequence[Refused]) -> None:
-        rows = []
-        messages = []
-        for item in refused:
-            refusal, digest, key, value, record = item
-            rows.append(
-                (
-                    *(digest[:12], digest, str(refusal.code), refusal.reason, topic),
-                    *(record.partition, record.offset, record.timestamp),
-                    (key or b"").decode("utf-8", "backslashreplace"),
-                    value.decode("utf-8", "backslashreplace"),
-                    *(0, record.timestamp),
-                )
+        for part in _insertable(refused):
+            messages = [_message(topic, item, self.partitions) for item in part]
+            rows = [_row(topic, item) for item in part]
+            await asyncio.gather(
+                self._rejected.write(messages),
+                insert(self._store, "rejected_rows", REJECTED_COLUMNS, rows),
             )
-            about = {"code": refusal.code, "reason": refusal.reason, "topic": topic}
-            about |= {"partition": record.partition, "offset": record.offset}
-            headers = (("refusal", orjson.dumps(about)),)
-            messages.append((record.partition, record.timestamp, key, value, headers))
-        await asyncio.gather(
-            self._rejected.write(messages),
-            insert(self._store, "rejected_rows", REJECTED_COLUMNS, rows),
-        )
+
+    async def _clean(self, batch: Batch, refused: Sequence[Refused]) -> None:
+        """Delete what had to be masked from its raw topic, now that it is kept."""
+        last = max((item.record.offset for item in refused if item.purge), default=None)
+        if last is None:
+            await self._purge.again()
+        else:
+            await self._purge.through(batch.topic, batch.partition, last)
+
+
+def _look_into_headers(headers: Sequence[tuple[str, bytes | None]], event: Any) -> Any:
+    """Refuse for a header too; what is too large or no JSON stays that."""
+    if isinstance(event, Refusal) and event.code in (Code.TOO_LARGE, Code.NOT_JSON):
+        return event
+    held = any(identity.in_key(part) for name, value in headers for part in (name.encode(), value))
+    return _IN_HEADER if held else event
+
+
+def _insertable(refused: Sequence[Refused]) -> Iterator[list[Refused]]:
+    """Runs that the store takes at once: many large messages are more than one insert holds."""
+    part: list[Refused] = []
+    size = 0
+    for item in refused:
+        size += len(item.value)
+        if part and size > _INSERT_BYTES:
+            yield part
+            part, size = [], len(item.value)
+        part.append(item)
+    yield part
+
+
+def _message(topic: str, item: Refused, partitions: int) -> JournalRecord:
+    record, refusal = item.record, item.refusal
+    about = {"code": refusal.code, "reason": refusal.reason, "topic": topic}
+    about |= {"partition": record.partition, "offset": record.offset}
+    headers = (("refusal", orjson.dumps(about)),)
+    return record.partition % partitions, item.timestamp, item.key, item.value, headers
+
+
+def _row(topic: str, item: Refused) -> tuple[Any, ...]:
+    record, refusal, digest = item.record, item.refusal, item.digest
+    return (
+        *(digest[:12], digest, str(refusal.code), refusal.reason, topic),
+        *(record.partition, record.offset, item.timestamp),
+        (item.key or b"").decode("utf-8", "backslashreplace"),
+        item.value.decode("utf-8", "backslashreplace"),
+        *(0, item.timestamp),
+    )

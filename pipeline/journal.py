@@ -24,6 +24,7 @@ from aiokafka.errors import (
     OutOfOrderSequenceNumber,
     ProducerClosed,
     ProducerFenced,
+    UnknownTopicOrPartitionError,
 )
 
 log = logging.getLogger(__name__)
@@ -98,6 +99,26 @@ class Journal:
         """Wait a little for what is on its way, then let go."""
         producer, self._producer = self._producer, None
         await _close(producer)
+
+    async def partitions(self) -> int:
+        """How many partitions the topic has, which never changes; waits for the broker.
+
+        Raises:
+            JournalError: there is no such topic.
+        """
+        tries = 0
+        while True:
+            if self._producer is None:
+                raise RuntimeError("the journal is not open: start it first")
+            try:
+                return len(await self._producer.partitions_for(self._topic))
+            except UnknownTopicOrPartitionError:
+                raise JournalError(
+                    f"Kafka has no topic {self._topic}: start the stack with `popflow up` first"
+                ) from None
+            except KafkaError as fault:
+                await self._recover(self._producer, [fault], tries)
+                tries += 1
 
     async def write(self, records: Sequence[JournalRecord]) -> None:
         """Write the records; those of one partition in the order given.

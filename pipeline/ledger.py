@@ -103,9 +103,9 @@ class Ledger:
                 log.warning("The state of partition %d is still held; waiting for it", partition)
                 await asyncio.sleep(_HELD_PAUSE)
                 continue
+            self._states[partition] = state  # first: given up while it waits, it has to be closed
             if state.is_new:
                 state.begin_epoch(await stored_epoch(self._store, partition))
-            self._states[partition] = state
         return self._states[partition]
 
     def give_up(self, partitions: Sequence[int]) -> None:

@@ -1,5 +1,6 @@
 """How far the stream has come: what was published, taken in and counted, by partition."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from schemas.topics import JOURNAL, RAW
 Answer = TypeVar("Answer")
 
 _LOOK = 0.05
+_BOOTSTRAP_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,11 @@ class Positions:
     """
 
     def __init__(self, bootstrap: str) -> None:
-        self._admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-        self._consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+        timeout = {"bootstrap_timeout_ms": _BOOTSTRAP_SECONDS * 1000}
+        self._admin = KafkaAdminClient(bootstrap_servers=bootstrap, **timeout)
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=bootstrap, enable_auto_commit=False, **timeout
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -91,6 +96,8 @@ class Positions:
 
     def workers(self) -> int:
         """How many workers take part now; a killed one does until its session is over."""
+        # It warns, with the whole group, that Faust's part of the answer cannot be decoded.
+        logging.getLogger("kafka.admin._groups").setLevel(logging.ERROR)
         described = self._admin.describe_groups([GROUP]).get(GROUP, {})
         return len(described.get("members") or ())
 

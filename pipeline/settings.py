@@ -2,15 +2,27 @@
 
 import os
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from schemas.topics import PARTITIONS
 
 PREFIX = "POPFLOW_"
 FILE = "popflow.toml"
+
+ENVIRONMENT_ONLY = {
+    "java": "launcher or home of the Java (17 or newer) that runs the own Kafka; else the one that "
+    "came with popflow Kafka 所用 Java",
+    "cache": "folder of Kafka's program files, fetched once; else ~/.cache/popflow 程序缓存目录",
+    "maven_repository": "mirror to fetch them from; else Maven Central Maven 镜像地址",
+}
+"""What only the environment can say, since it belongs to a machine and not to a data folder."""
+
+
+_PORT = "0 or taken: a free one 端口"
 
 
 class SettingsError(ValueError):
@@ -44,10 +56,10 @@ class Settings(BaseModel):
     )
     workers: int = Field(default=1, ge=1, le=64, description="worker processes of `up` 进程数")
     host: str = Field(default="127.0.0.1", description="address every listener binds 监听地址")
-    kafka_port: int = Field(default=9092, ge=0, le=65535, description="0 or taken: a free one")
-    clickhouse_port: int = Field(default=8123, ge=0, le=65535, description="0 or taken: a free one")
-    page_port: int = Field(default=8000, ge=0, le=65535, description="0 or taken: a free one")
-    metrics_port: int = Field(default=9108, ge=0, le=65535, description="0 or taken: a free one")
+    kafka_port: int = Field(default=9092, ge=0, le=65535, description=_PORT)
+    clickhouse_port: int = Field(default=8123, ge=0, le=65535, description=_PORT)
+    page_port: int = Field(default=8000, ge=0, le=65535, description=_PORT)
+    metrics_port: int = Field(default=9108, ge=0, le=65535, description=_PORT)
     kafka_heap: str = Field(default="512m", description="memory of the own Kafka 内存")
     forge_proof: bool = Field(
         default=False,
@@ -66,7 +78,12 @@ class Settings(BaseModel):
     session_seconds: float = Field(
         default=10.0, ge=1, description="after which silence a worker's partitions move 会话超时"
     )
-    log_level: str = Field(default="WARNING", description="of the workers' log 日志级别")
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        BeforeValidator(lambda level: level.upper() if isinstance(level, str) else level),
+    ] = Field(
+        default="WARNING", description="of the workers' log: debug, info, warning, error 日志级别"
+    )
 
     @property
     def state(self) -> Path:
@@ -104,16 +121,53 @@ def load(data: Path | None = None, **given: Any) -> Settings:
     if data is not None:
         environment["data"] = str(data)
     folder = Path(environment.get("data", Settings.model_fields["data"].default))
-    values = {**_read_file(folder / FILE), **environment}
+    written = _read_file(folder / FILE)
+    _check_names(written, folder / FILE)
+    values = {**written, **environment}
     values.update({name: value for name, value in given.items() if value is not None})
     try:
         return Settings(**{**values, "data": folder.absolute()})
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(step) for step in fault["loc"])
-        raise SettingsError(
-            f"setting {name}: {fault['msg']}; `popflow settings` lists every setting"
-        ) from None
+        where = _spelled(name, values, written, given)
+        raise SettingsError(f"{where}: {fault['msg']}") from None
+
+
+def _spelled(
+    name: str, values: dict[str, Any], written: dict[str, Any], given: dict[str, Any]
+) -> str:
+    """A setting as the user wrote it, so that it is found."""
+    if given.get(name) is not None:
+        return f"--{name.replace('_', '-')}"
+    if name in written and values[name] is written[name]:
+        return f"setting {name} in {FILE}"
+    return f"setting {PREFIX}{name.upper()}"
+
+
+def _check_names(written: dict[str, Any], path: Path) -> None:
+    for name in written:
+        if name in ENVIRONMENT_ONLY or name == "data":
+            raise SettingsError(
+                f"setting {name} in {path}: only the environment can say it; set "
+                f"{PREFIX}{name.upper()}"
+            )
+        if name not in Settings.model_fields:
+            near = get_close_matches(name, Settings.model_fields, 1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            names = ", ".join(name for name in Settings.model_fields if name != "data")
+            raise SettingsError(
+                f"setting {name} in {path} does not exist: {meant}The settings are {names}"
+            )
+
+
+def unknown_variables() -> list[str]:
+    """Variables of the environment that look like settings and are none: perhaps misspelt.
+
+    They stop nothing: other programs, Kubernetes for one, make variables of that kind.
+    """
+    known = {PREFIX + name.upper() for name in (*Settings.model_fields, *ENVIRONMENT_ONLY)}
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -122,8 +176,10 @@ def _read_file(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except FileNotFoundError:
         return {}
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path.name} cannot be read: {error}") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} is no TOML in UTF-8: {error}") from None
 
 
 def source_of(name: str, settings: Settings) -> str:

@@ -31,6 +31,10 @@ class SpoolError(PublishingError):
     """The spool cannot be used: in use, full or damaged."""
 
 
+class SpoolHeldError(SpoolError):
+    """Another publisher uses the spool."""
+
+
 class Spooled(NamedTuple):
     """One message of the spool and the position after it."""
 
@@ -172,7 +176,7 @@ class Spool:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(lock)
-            raise SpoolError(
+            raise SpoolHeldError(
                 f"Another publisher uses the spool {self.folder}: give each its own folder"
             ) from None
         return lock

@@ -51,6 +51,8 @@ def server_properties(logs: Path, broker_port: int, controller_port: int) -> str
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
         "group.initial.rebalance.delay.ms": 0,
+        # The setting session_seconds may be less than the usual 6.
+        "group.min.session.timeout.ms": 1000,
         # After a crash the controller, which starts with it, refuses the broker until the session
         # of the dead one runs out: 11.7 s to start with the usual 9 s.
         "broker.session.timeout.ms": 3000,

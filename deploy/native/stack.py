@@ -9,23 +9,26 @@ import os
 import queue
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from consumers.store.client import Store
 from consumers.store.embedded import WRITER, server_command, users
 from consumers.store.migrate import migrate, seed_districts
 from consumers.store.registry import seed_sources
+from deploy.native.endpoints import STACK_FILE, SUPERVISOR, occupant
+from deploy.native.endpoints import Endpoints as Endpoints
+from deploy.native.endpoints import running as running
 from deploy.native.errors import NativeError
-from deploy.native.hold import Hold, holder
+from deploy.native.hold import Hold
 from deploy.native.kafka import KafkaServer
 from deploy.native.ports import HOST, free_ports, is_free
-from deploy.native.process import LineInLog, ManagedProcess
+from deploy.native.process import LineInLog, ManagedProcess, ProcessError
 from deploy.native.topics import ensure_topics
-from pipeline.app import READY
+from pipeline.group import READY
 from pipeline.settings import PREFIX, Settings
 from schemas.districts import DISTRICTS
 from schemas.sources import DEMONSTRATION
@@ -34,37 +37,18 @@ from schemas.topics import specs
 Tell = Callable[[str, int, int], None]
 """Progress: what is being done, how much of it, out of how much."""
 
-STACK_FILE = "stack.json"
+REBUILD = "rebuild.pid"
+STEPPED_ASIDE = "rebuild.ready"
+"""Written by the supervisor when no worker of its own runs: the rebuild it did that for."""
 _RESTART_PAUSE = 0.5
 _LOOK = 0.2
+_PORT_TRIES = 3
 
 
-@dataclass(frozen=True)
-class Endpoints:
-    """Where a running stack answers."""
-
-    bootstrap: str
-    clickhouse: str
-    clickhouse_user: str
-    clickhouse_password_file: str
-    metrics: list[str]
-    page: str | None
-    pid: int
-
-    def clickhouse_url(self) -> str:
-        """The store's URL with user and password."""
-        password = Path(self.clickhouse_password_file).read_text("utf-8").strip()
-        return self.clickhouse.replace("://", f"://{self.clickhouse_user}:{password}@", 1)
-
-
-def running(data: Path) -> Endpoints | None:
-    """The stack that runs on a data folder; ``None`` when none does."""
-    if holder(data / "supervisor.pid") is None:
-        return None
-    try:
-        return Endpoints(**json.loads((data / STACK_FILE).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+def _sit_down(seat: Hold, name: str) -> None:
+    """Hold a pid file ourselves, to our end; ``Hold.give`` would hand it to a child and let go."""
+    written = {"pid": os.getpid(), "argv0": name}
+    os.pwrite(seat.take(), json.dumps(written).encode(), 0)
 
 
 def _port(wanted: int) -> int:
@@ -83,11 +67,12 @@ class Stack:
         self.settings = settings
         self.tell = tell
         self._data = settings.data
-        self._hold = Hold(self._data / "supervisor.pid")
+        self._hold = Hold(self._data / SUPERVISOR)
         self._exits: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._kafka: KafkaServer | None = None
         self._store: ManagedProcess | None = None
-        self._workers: list[ManagedProcess] = []
+        self._workers: dict[int, ManagedProcess] = {}
+        self._guest: int | None = None
         self.endpoints: Endpoints | None = None
 
     def start(self) -> Endpoints:
@@ -98,8 +83,9 @@ class Stack:
             StoreError: the store does not belong to this program.
         """
         self._data.mkdir(parents=True, exist_ok=True)
-        self._hold.take()
-        self._hold.give(os.getpid(), "popflow up")
+        _sit_down(self._hold, "popflow up")
+        for left_behind in (STACK_FILE, STEPPED_ASIDE):
+            (self._data / left_behind).unlink(missing_ok=True)
         try:
             with ThreadPoolExecutor(2) as together:
                 kafka = together.submit(self._start_kafka)
@@ -126,21 +112,31 @@ class Stack:
     def _start_kafka(self) -> str:
         bootstrap = self.settings.bootstrap
         if bootstrap is None:
-            folder = self._data / "kafka"
-            wanted = None if (folder / "ports.json").exists() else self.settings.kafka_port
-            self._kafka = KafkaServer(
-                folder,
-                port=wanted if wanted and is_free(wanted) else None,
-                heap=self.settings.kafka_heap,
-                on_exit=lambda _: self._exits.put("kafka"),
-            )
-            bootstrap = self._kafka.start(progress=self.tell)
+            known = (self._data / "kafka" / "ports.json").exists()
+            wanted = None if known else self.settings.kafka_port
+            self._kafka = self._broker(wanted if wanted and is_free(wanted) else None)
+            try:
+                bootstrap = self._kafka.start(progress=self.tell)
+            except NativeError:
+                if not wanted or is_free(wanted):
+                    raise
+                # Another program was quicker to take the usual port.
+                self._kafka = self._broker(None)
+                bootstrap = self._kafka.start(progress=self.tell)
         self.tell("creating topics", 0, 1)
         ensure_topics(
             bootstrap, specs(self.settings.partitions, forge_proof=self.settings.forge_proof)
         )
         self.tell("creating topics", 1, 1)
         return bootstrap
+
+    def _broker(self, port: int | None) -> KafkaServer:
+        return KafkaServer(
+            self._data / "kafka",
+            port=port,
+            heap=self.settings.kafka_heap,
+            on_exit=lambda _: self._exits.put("kafka"),
+        )
 
     def _start_store(self) -> tuple[str, str, Path]:
         settings = self.settings
@@ -168,52 +164,79 @@ class Stack:
 
     def _start_engine(self, folder: Path, credentials: Path) -> str:
         self.tell("starting ClickHouse's engine", 0, 1)
-        port = _port(self.settings.clickhouse_port)
         ready_file = folder / "ready.json"
         ready_file.unlink(missing_ok=True)
-        self._store = ManagedProcess(
-            "the store",
-            server_command(
-                folder / "data",
-                credentials,
-                port=port,
-                ready_file=ready_file,
-                fsync=self.settings.fsync,
-            ),
-            log=self._data / "logs" / "store.log",
-            pid_file=folder / "store.pid",
-            on_exit=lambda _: self._exits.put("store"),
-        )
-        self._store.start(ready_file.exists)
+        port = _port(self.settings.clickhouse_port)
+        for attempt in range(1, _PORT_TRIES + 1):
+            self._store = self._engine(folder, credentials, port, ready_file)
+            try:
+                self._store.start(ready_file.exists)
+                break
+            except ProcessError:
+                if attempt == _PORT_TRIES or is_free(port):
+                    raise
+                port = free_ports(1)[0]
         parts = json.loads(ready_file.read_text("utf-8"))["detached_parts"]
         if parts:
             self.tell(f"{parts} damaged parts of the store were set aside: popflow rebuild", 1, 1)
         self.tell("starting ClickHouse's engine", 1, 1)
         return f"http://{HOST}:{port}"
 
+    def _engine(
+        self, folder: Path, credentials: Path, port: int, ready_file: Path
+    ) -> ManagedProcess:
+        command = server_command(
+            folder / "data",
+            credentials,
+            port=port,
+            ready_file=ready_file,
+            fsync=self.settings.fsync,
+        )
+        return ManagedProcess(
+            "the store",
+            command,
+            log=self._data / "logs" / "store.log",
+            pid_file=folder / "store.pid",
+            on_exit=lambda _: self._exits.put("store"),
+        )
+
     def _start_workers(
         self, bootstrap: str, clickhouse: str, user: str, password_file: Path
     ) -> list[int]:
         number = min(self.settings.workers, self.settings.partitions)
         self.tell("starting workers", 0, number)
-        ports = [_port(self.settings.metrics_port), *free_ports(number)][:number]
-        for place, port in enumerate(ports):
-            chosen = self.settings.model_copy(
-                update={
-                    "bootstrap": bootstrap,
-                    "clickhouse": clickhouse,
-                    "clickhouse_user": user,
-                    "clickhouse_password_file": password_file,
-                    "metrics_port": port,
-                }
-            )
-            self._workers.append(self._worker(place, chosen))
+        usual = self.settings.metrics_port
+        ports = [port for port in free_ports(number + 1) if port != usual]
+        if usual and is_free(usual):
+            ports.insert(0, usual)
+        servers = {
+            "bootstrap": bootstrap,
+            "clickhouse": clickhouse,
+            "clickhouse_user": user,
+            "clickhouse_password_file": password_file,
+        }
         with ThreadPoolExecutor(number) as together:
-            starts = [together.submit(_start_worker, worker) for worker in self._workers]
-            for done, start in enumerate(starts, 1):
+            starts = [
+                together.submit(self._start_worker, place, servers, ports[place])
+                for place in range(number)
+            ]
+            for done, start in enumerate(as_completed(starts), 1):
                 start.result()
                 self.tell("starting workers", done, number)
-        return ports
+        return [start.result() for start in starts]
+
+    def _start_worker(self, place: int, servers: Mapping[str, object], port: int) -> int:
+        for attempt in range(1, _PORT_TRIES + 1):
+            chosen = self.settings.model_copy(update={**servers, "metrics_port": port})
+            worker = self._workers[place] = self._worker(place, chosen)
+            try:
+                worker.start(LineInLog(worker.log, READY))
+                break
+            except ProcessError:
+                if attempt == _PORT_TRIES or is_free(port):
+                    raise
+                port = free_ports(1)[0]
+        return port
 
     def _worker(self, place: int, chosen: Settings) -> ManagedProcess:
         values = chosen.model_dump(mode="json", exclude_none=True)
@@ -231,23 +254,25 @@ class Stack:
     def watch(self, until: Callable[[], bool]) -> None:
         """Start again what dies, and step aside for a rebuild, until told to end."""
         while not until():
+            self._make_room()
             try:
                 died = self._exits.get(timeout=_LOOK)
             except queue.Empty:
-                self._step_aside()
                 continue
             if not until():
                 self._start_again(died)
 
     def _start_again(self, name: str) -> None:
+        if name.startswith("worker") and self._guest is not None:
+            return  # started when the rebuild is done
         self.tell(f"{name} ended; starting it again", 0, 1)
         time.sleep(_RESTART_PAUSE)
         try:
-            if name == "kafka" and self._kafka is not None:
-                self._kafka.start()
+            if name == "kafka":
+                self._start_kafka_again()
             elif name == "store" and self._store is not None:
                 self._store.start()
-            for worker in self._workers:
+            for worker in self._workers.values():
                 if worker.name == name:
                     worker.start()
         except NativeError:
@@ -255,25 +280,35 @@ class Stack:
             return
         self.tell(f"{name} ended; starting it again", 1, 1)
 
-    def _step_aside(self) -> None:
+    def _start_kafka_again(self) -> None:
+        """On its port, which everybody knows by now, or not at all."""
+        if self.endpoints is not None:
+            self._kafka = self._broker(int(self.endpoints.bootstrap.rsplit(":", 1)[1]))
+            self._kafka.start()
+
+    def _make_room(self) -> None:
         """While somebody holds the workers' seat (``vacant_workers``), no worker runs."""
-        if holder(self._data / "rebuild.pid") is None:
+        guest = occupant(self._data / REBUILD)
+        if guest == self._guest:
             return
-        for worker in self._workers:
-            worker.stop()
-        (self._data / "rebuild.ready").touch()
-        while holder(self._data / "rebuild.pid") is not None:
-            time.sleep(_LOOK)
-        (self._data / "rebuild.ready").unlink(missing_ok=True)
-        for worker in self._workers:
-            worker.start()
+        self._guest = guest
+        if guest is None:
+            (self._data / STEPPED_ASIDE).unlink(missing_ok=True)
+            for worker in self._workers.values():
+                self._exits.put(worker.name)
+        else:
+            self._stop_workers()
+            (self._data / STEPPED_ASIDE).write_text(str(guest), "ascii")
+
+    def _stop_workers(self) -> None:
+        if self._workers:
+            with ThreadPoolExecutor(len(self._workers)) as together:
+                list(together.map(ManagedProcess.stop, self._workers.values()))
 
     def stop(self) -> None:
         """Stop everything in order: workers, store, Kafka."""
         self.tell("stopping", 0, 1)
-        if self._workers:
-            with ThreadPoolExecutor(len(self._workers)) as together:
-                list(together.map(ManagedProcess.stop, self._workers))
+        self._stop_workers()
         if self._store is not None:
             self._store.stop()
         if self._kafka is not None:
@@ -281,10 +316,6 @@ class Stack:
         (self._data / STACK_FILE).unlink(missing_ok=True)
         self._hold.free()
         self.tell("stopping", 1, 1)
-
-
-def _start_worker(worker: ManagedProcess) -> None:
-    worker.start(LineInLog(worker.log, READY))
 
 
 def _district_rows() -> Iterator[dict[str, object]]:
@@ -308,12 +339,19 @@ def vacant_workers(data: Path) -> Iterator[None]:
     Raises:
         NativeError: another rebuild runs.
     """
-    hold = Hold(data / "rebuild.pid")
-    hold.take()
-    hold.give(os.getpid(), "popflow rebuild")
+    seat = Hold(data / REBUILD)
+    _sit_down(seat, "popflow rebuild")
     try:
-        while running(data) is not None and not (data / "rebuild.ready").exists():
+        while running(data) is not None and not _stepped_aside(data):
             time.sleep(_LOOK)
         yield
     finally:
-        hold.free()
+        seat.free()
+
+
+def _stepped_aside(data: Path) -> bool:
+    """Whether the supervisor stepped aside for us, not for a rebuild before."""
+    try:
+        return (data / STEPPED_ASIDE).read_text("ascii") == str(os.getpid())
+    except FileNotFoundError:
+        return False

@@ -1,29 +1,20 @@
-"""The command line, ``popflow`` (CONTRACT section 5)."""
+"""The command line, ``popflow`` (CONTRACT section 5).
+
+A command is imported when it is run: of those listed here some need Faust or the engine's client,
+and ``popflow --help`` and ``popflow source add`` should not wait for that.
+"""
 
 import click
 
-from pipeline.cli import audit, baseline, publish, rejected, source, status, tools, up, worker
-from pipeline.cli.common import Group
+from pipeline.cli.entry import COMMANDS, Group
+
+__all__ = ["COMMANDS", "main"]
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="popflow")
 def main() -> None:
-    """Population events into exact, live figures. 人口事件流：实时、精确的人口指标。"""
+    """Population events into exact, live figures. 人口事件流：实时、精确的人口指标。
 
-
-for command in (
-    up.up,
-    worker.worker,
-    publish.publish,
-    publish.simulate,
-    source.source,
-    baseline.baseline,
-    status.status,
-    rejected.rejected,
-    audit.audit,
-    audit.rebuild,
-    tools.schemas,
-    tools.settings_command,
-):
-    main.add_command(command)
+    Each command explains itself: popflow COMMAND --help. 各命令的说明见 --help。
+    """

@@ -27,7 +27,7 @@ from pipeline.state import StateHeld
 
 _SHOWN = 20
 _LOOK = 0.1
-_LEAVE_SECONDS = 10.0
+_LEAVE_SECONDS = 5.0
 """Beyond its session, for a killed worker to be given up by Kafka."""
 
 
@@ -85,23 +85,20 @@ def rebuild(data: Path | None, as_json: bool) -> None:
     where = endpoints(chosen)
     positions = Positions(where.bootstrap)
     try:
-        with (
-            vacant_workers(chosen.data),
-            open_store(where) as store,
-            Progress(console=errors, disable=as_json, transient=True) as progress,
-        ):
+        with vacant_workers(chosen.data), open_store(where) as store:
             _await_no_workers(positions, chosen.session_seconds + _LEAVE_SECONDS)
             ends = positions.journal_ends()
-            tasks = {p: progress.add_task(f"partition {p}", total=end) for p, end in ends.items()}
-            folded = asyncio.run(
-                rebuild_everything(
-                    store,
-                    chosen.state,
-                    JournalReader(where.bootstrap),
-                    ends,
-                    lambda p, done, total: progress.update(tasks[p], completed=done, total=total),
+            with Progress(console=errors, disable=as_json, transient=True) as progress:
+                tasks = {p: progress.add_task(f"partition {p}", total=ends[p]) for p in ends}
+                folded = asyncio.run(
+                    rebuild_everything(
+                        store,
+                        chosen.state,
+                        JournalReader(where.bootstrap),
+                        ends,
+                        lambda p, done, _: progress.update(tasks[p], completed=done),
+                    )
                 )
-            )
     except StateHeld as error:
         fail(f"{error}: stop every `popflow worker` on {chosen.state}, then rebuild")
     finally:

@@ -22,11 +22,13 @@ def load(file: Path, data: Path | None, as_json: bool) -> None:
     Columns: as_of, known_on, district, sex, birth_year, value. The newest known one serves all
     days; one loaded again under the same days replaces the former.
     """
-    with open_store(endpoints(settings(data))) as store:
-        try:
-            loaded = load_baseline(store, read_baseline(file))
-        except BaselineError as error:
-            fail(str(error))
+    where = endpoints(settings(data))
+    try:
+        rows = read_baseline(file)
+        with open_store(where) as store:
+            loaded = load_baseline(store, rows)
+    except BaselineError as error:
+        fail(str(error))
     if as_json:
         print_json(
             [

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from datetime import datetime
+from datetime import date, datetime
 from typing import Self
 
 from rich.console import Console, RenderableType
@@ -10,9 +10,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 from consumers.store.errors import StoreError
-from deploy.native.stack import Endpoints
+from deploy.native.endpoints import Endpoints
 from pipeline.cli.common import open_store
-from pipeline.settings import Settings
 from schemas.clock import ZONE
 
 _MEASURES = (
@@ -59,11 +58,12 @@ class Steps:
 
 
 class Board:
-    """The counts up to today, read again about once a second while it is drawn."""
+    """The counts so far, read again about once a second while it is drawn."""
 
-    def __init__(self, where: Endpoints, chosen: Settings) -> None:
+    def __init__(self, where: Endpoints, *, simulated: bool) -> None:
         self._store = open_store(where)
-        self._data = chosen.data
+        self._simulated = simulated
+        self._as_of: date | None = None
         self._read_at = 0.0
         self._rows: dict[str, tuple[int, int]] = {}
         self._outcomes: tuple[int, ...] = (0, 0, 0)
@@ -79,23 +79,27 @@ class Board:
         return self._draw()
 
     def _read(self) -> None:
-        today = datetime.now(ZONE).date()
+        """The figures of the newest day known: a replay of history has a today of its own."""
+        newest = self._store.query("SELECT max(known_on) FROM population.cells")[0][0]
+        self._as_of = min(newest, datetime.now(ZONE).date())
         rows = self._store.query(
-            "SELECT measure, sum(value), sumIf(value, day > {today:Date32} - 28)"
-            " FROM population.daily WHERE day <= {today:Date32} GROUP BY measure",
-            {"today": today},
+            "SELECT measure, sum(value), sumIf(value, day > {as_of:Date32} - 28)"
+            " FROM population.daily WHERE day <= {as_of:Date32} GROUP BY measure",
+            {"as_of": self._as_of},
         )
         self._rows = {measure: (total, recent) for measure, total, recent in rows}
-        self._outcomes = (
-            self._store.query("SELECT count() FROM population.reports FINAL")[0][0],
-            self._store.query("SELECT count() FROM population.rejected")[0][0],
-            self._store.query("SELECT count() FROM population.finding_rows FINAL WHERE standing")[
-                0
-            ][0],
+        self._outcomes = tuple(
+            self._store.query(f"SELECT count() FROM population.{what}")[0][0]  # noqa: S608
+            for what in ("reports FINAL", "rejected", "finding_rows FINAL WHERE standing")
         )
 
     def _draw(self) -> RenderableType:
-        drawn = Table(title="popflow · 苏州市 Suzhou", title_justify="left")
+        city = "苏州市 Suzhou" + (" · 模拟数据 simulated" if self._simulated else "")
+        drawn = Table(
+            title=f"popflow · {city} · 截至 as of {self._as_of or '–'}",
+            title_justify="left",
+            caption_justify="left",
+        )
         drawn.add_column("指标 measure")
         drawn.add_column("合计 total", justify="right")
         drawn.add_column("近28天 last 28 days", justify="right")
@@ -105,7 +109,7 @@ class Board:
             drawn.add_row(f"{name_zh} {name_en}", f"{total:,}", shown)
         reports, refused, findings = self._outcomes
         drawn.caption = (
-            f"已接收 accepted {reports:,} · 已拒绝 refused {refused:,}"
-            f" · 待核查 findings {findings:,}\nCtrl-C 停止全部 stops everything"
+            f"已接收 accepted {reports:,} · 已拒绝 refused {refused:,}\n"
+            f"待核查 findings {findings:,} · Ctrl-C 停止全部 stops everything"
         )
         return drawn

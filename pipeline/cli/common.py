@@ -1,20 +1,20 @@
-"""What every command shares: options, output for people and programs, errors in one line."""
+"""What every command shares: options, output for people and programs, the stack's address."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
-from kafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 
-from consumers.store.client import Store
-from consumers.store.errors import StoreError
-from deploy.native.errors import NativeError
-from deploy.native.stack import Endpoints, running
+from deploy.native.endpoints import Endpoints, running
+from pipeline.cli.entry import fail as fail
 from pipeline.settings import Settings, SettingsError, load
+
+if TYPE_CHECKING:
+    from consumers.store.client import Store
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -32,12 +32,6 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     return data_option(json_option(command))
 
 
-def fail(message: str, *, code: int = 1) -> NoReturn:
-    """Say what went wrong and end."""
-    errors.print(f"[red]popflow:[/red] {message}", soft_wrap=True)
-    raise SystemExit(code)
-
-
 def settings(data: Path | None, **given: Any) -> Settings:
     """The settings of a command; a wrong one is wrong use (2)."""
     try:
@@ -51,25 +45,27 @@ def endpoints(chosen: Settings) -> Endpoints:
     found = running(chosen.data)
     if found is not None:
         return found
-    if chosen.bootstrap and chosen.clickhouse:
-        password_file = chosen.clickhouse_password_file
-        return Endpoints(
-            chosen.bootstrap,
-            chosen.clickhouse,
-            chosen.clickhouse_user,
-            str(password_file) if password_file else "/dev/null",
-            [],
-            None,
-            0,
+    if not (chosen.bootstrap and chosen.clickhouse):
+        fail(
+            f"no stack runs on {chosen.data}. Start it with `popflow up --data {chosen.data}`, or "
+            "name the servers in the settings bootstrap and clickhouse."
         )
-    fail(
-        f"no stack runs on {chosen.data}. Start it with `popflow up --data {chosen.data}`, or name "
-        "the servers in the settings bootstrap and clickhouse."
+    password_file = chosen.clickhouse_password_file
+    return Endpoints(
+        chosen.bootstrap,
+        chosen.clickhouse,
+        chosen.clickhouse_user,
+        str(password_file) if password_file else "/dev/null",
+        [],
+        None,
+        0,
     )
 
 
-def open_store(where: Endpoints) -> Store:
+def open_store(where: Endpoints) -> "Store":
     """A connection to the stack's ClickHouse."""
+    from consumers.store.client import Store  # its client takes 0.1 s to import
+
     password = Path(where.clickhouse_password_file).read_text("utf-8").strip()
     return Store.connect(where.clickhouse, where.clickhouse_user, password)
 
@@ -85,18 +81,3 @@ def table(*columns: str, title: str | None = None) -> Table:
     for column in columns:
         drawn.add_column(column, overflow="fold")
     return drawn
-
-
-class Group(click.Group):
-    """Turns the errors that a user can mend into one line; others are ours."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except (NativeError, StoreError, SettingsError) as error:
-            fail(str(error))
-        except KafkaError as error:
-            fail(f"Kafka did not do it ({type(error).__name__}); is the stack up? `popflow status`")
-        except KeyboardInterrupt:
-            fail("interrupted", code=130)

@@ -5,7 +5,7 @@ import threading
 from datetime import date
 from typing import Self
 
-from deploy.native.stack import Endpoints
+from deploy.native.endpoints import Endpoints
 from pipeline.settings import Settings
 from producers.delivery import PublishingError
 from producers.kit import Publisher

@@ -21,6 +21,7 @@ from pipeline.cli.common import (
     settings,
 )
 from pipeline.cli.demo import default_city
+from pipeline.settings import Settings
 from producers.delivery import PublishingError
 from producers.items import Summary
 from producers.kit import Publisher
@@ -30,16 +31,21 @@ from producers.simulate.city import City
 from producers.simulate.progress import CursorError, Pace
 from producers.sources.counts import CountOptions
 from producers.sources.files import SourceError
+from producers.spool import SpoolHeldError
 from schemas.events import KINDS
 
 _FAULTS_SHOWN = 20
+_PATIENCE = 10.0
+"""Seconds without a word from Kafka until messages are left in the spool."""
 
 
 @click.command()
 @click.argument(
     "files", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1, required=True
 )
-@click.option("--kind", type=click.Choice(list(KINDS)), help="Of tables without such a column.")
+@click.option(
+    "--kind", type=click.Choice(list(KINDS)), help="Of tables without such a column. 事件种类"
+)
 @click.option("--encoding", default="utf-8-sig", show_default=True, help="Of tables. 文件编码")
 @click.option(
     "--stamp",
@@ -49,13 +55,22 @@ _FAULTS_SHOWN = 20
     help="Known now, or when recorded (replays history). 知晓时间",
 )
 @click.option("--counts", is_flag=True, help="The tables hold counts of births. 出生计数表")
-@click.option("--dataset", help="First part of the record ids of counts.")
-@click.option("--district", default="320508", show_default=True, help="Of counts without one.")
+@click.option("--dataset", help="First part of the record ids of counts. 记录号前缀")
+@click.option("--district", default="320508", show_default=True, help="Of counts without one. 区划")
 @click.option(
-    "--residency", type=click.Choice(["hukou", "migrant"]), default="hukou", show_default=True
+    "--residency",
+    type=click.Choice(["hukou", "migrant"]),
+    default="hukou",
+    show_default=True,
+    help="Of counts, the mothers'. 户籍类别",
 )
-@click.option("--source", default="health.birth-certificates", show_default=True)
-@click.option("--shift-years", type=int, default=0, help="Added to every year of counts.")
+@click.option(
+    "--source",
+    default="health.birth-certificates",
+    show_default=True,
+    help="Under which counts are published. 来源",
+)
+@click.option("--shift-years", type=int, default=0, help="Added to every year of counts. 年份平移")
 @options
 def publish(
     files: tuple[Path, ...],
@@ -77,17 +92,20 @@ def publish(
     many births with stable numbers: publishing it again changes nothing.
     """
     chosen = settings(data)
+    try:
+        wanted = CountOptions(
+            dataset=dataset,
+            district=district,
+            residency=residency,
+            source=source,
+            shift_years=shift_years,
+        )
+    except SourceError as error:
+        fail(str(error), code=2)
     total = Summary()
-    with _publisher(chosen) as publisher, _progress(as_json) as tell:
+    with _publisher(chosen, "spool") as publisher, _progress(as_json) as tell:
         try:
             if counts:
-                wanted = CountOptions(
-                    dataset=dataset,
-                    district=district,
-                    residency=residency,
-                    source=source,
-                    shift_years=shift_years,
-                )
                 for path in files:
                     _add(total, publish_counts(path, publisher, wanted, progress=tell))
             else:
@@ -103,10 +121,14 @@ def publish(
 @click.option("--seed", type=int, help="Which city. 随机种子")
 @click.option("--scale", type=click.FloatRange(0, 1, min_open=True), help="Share of Suzhou. 比例")
 @click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="First day. 起始日")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day; else yesterday.")
-@click.option("--pace", type=click.FloatRange(0, min_open=True), help="Days a second; else fast.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day; else yesterday. 截止日")
+@click.option(
+    "--pace", type=click.FloatRange(0, min_open=True), help="Days a second; else fast. 速度"
+)
 @click.option("--live", is_flag=True, help="A day takes a day, without end. 实时")
-@click.option("--cursor", type=click.Path(path_type=Path), help="File that makes it resumable.")
+@click.option(
+    "--cursor", type=click.Path(path_type=Path), help="File that makes it resumable. 断点文件"
+)
 @options
 def simulate(
     seed: int | None,
@@ -133,11 +155,13 @@ def simulate(
     except ValueError as error:
         fail(str(error), code=2)
     last: date | None = until.date() if until else None
+    if last is not None and last < city.start:
+        fail(f"--until {last} is before --start {city.start}", code=2)
     stop = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     chosen = settings(data)
-    with _publisher(chosen) as publisher, _progress(as_json) as tell:
+    with _publisher(chosen, "simulate.spool") as publisher, _progress(as_json) as tell:
         try:
             summary = publish_city(
                 publisher,
@@ -153,8 +177,13 @@ def simulate(
     _report(summary, as_json)
 
 
-def _publisher(chosen: Any) -> Publisher:
-    return Publisher(endpoints(chosen).bootstrap, spool=chosen.data / "spool")
+def _publisher(chosen: Settings, spool: str) -> Publisher:
+    """With the data folder's spool; beside another that uses it already, in memory only."""
+    bootstrap = endpoints(chosen).bootstrap
+    try:
+        return Publisher(bootstrap, spool=chosen.data / spool, patience=_PATIENCE)
+    except SpoolHeldError:
+        return Publisher(bootstrap)
 
 
 @contextmanager
@@ -164,7 +193,7 @@ def _progress(quiet: bool) -> Iterator[Any]:
         TextColumn("{task.fields[sent]:,} sent 已发送, {task.fields[refused]:,} refused 未通过"),
         TimeElapsedColumn(),
         console=errors,
-        disable=quiet,
+        disable=quiet or not errors.is_terminal,
         transient=True,
     )
     with shown:
@@ -192,11 +221,16 @@ def _report(summary: Summary, as_json: bool) -> None:
             }
         )
     else:
-        for fault in summary.faults[:_FAULTS_SHOWN]:
-            errors.print(f"{fault.path}:{fault.line}: {fault.reason}", markup=False)
+        shown = summary.faults[:_FAULTS_SHOWN]
+        for fault in shown:
+            errors.print(f"{fault.path}:{fault.line}: {fault.reason}", markup=False, soft_wrap=True)
         console.print(
             f"{summary.sent:,} sent 已发送, {summary.refused:,} refused 未通过, "
             f"{summary.spooled:,} kept in the spool 待发"
         )
-    if summary.refused or summary.failed:
+        if summary.refused > len(shown):
+            errors.print(f"… and {summary.refused - len(shown):,} more")
+        if summary.spooled:
+            errors.print("Kafka takes no messages now; the next publishing sends what is kept.")
+    if summary.refused or summary.failed or summary.spooled:
         raise SystemExit(1)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from consumers.store.client import Store
 from consumers.store.registry import add_source, registered, remove_source
 from pipeline.cli.common import console, endpoints, fail, open_store, options, print_json, settings
 from pipeline.cli.common import table as new_table
@@ -17,7 +18,9 @@ def source() -> None:
 
 @source.command("add")
 @click.argument("name")
-@click.option("--priority", type=click.IntRange(1), required=True, help="The smallest comes first.")
+@click.option(
+    "--priority", type=click.IntRange(1), required=True, help="The smallest comes first. 优先级"
+)
 @options
 def add(name: str, priority: int, data: Path | None, as_json: bool) -> None:
     """Register a source, or give it another priority. 登记来源"""
@@ -39,9 +42,9 @@ def add(name: str, priority: int, data: Path | None, as_json: bool) -> None:
         console.print("It has sent events already: run `popflow rebuild` to weigh them anew.")
 
 
-def _has_sent(store: object, name: str) -> bool:
+def _has_sent(store: Store, name: str) -> bool:
     question = "SELECT count() FROM population.reports WHERE source = {name:String}"
-    return bool(store.query(question, {"name": name})[0][0])  # type: ignore[attr-defined]
+    return bool(store.query(question, {"name": name})[0][0])
 
 
 @source.command("list")

@@ -40,7 +40,7 @@ def up(data: Path | None, as_json: bool, headless: bool, demo: bool, **given: An
             if headless or as_json or not console.is_terminal:
                 stack.watch(ended.is_set)
             else:
-                with Live(Board(where, chosen), console=console, refresh_per_second=2):
+                with Live(Board(where, simulated=demo), console=console, refresh_per_second=2):
                     stack.watch(ended.is_set)
     finally:
         with Steps(errors, quiet=as_json) as steps:

@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 
+from consumers.store.client import Store
+from deploy.native.ports import is_free
 from pipeline.app import Worker
-from pipeline.batch_consumer import WorkerFailedError
-from pipeline.cli.common import data_option, endpoints, fail, open_store, settings
+from pipeline.batch_consumer import ErrorsWithoutValues
+from pipeline.cli.common import data_option, endpoints, fail, settings
 from pipeline.settings import Settings
 
 
@@ -19,7 +21,7 @@ from pipeline.settings import Settings
 @data_option
 @click.option("--bootstrap", help="Kafka servers. Kafka 地址")
 @click.option("--clickhouse", help="URL of the ClickHouse server. ClickHouse 地址")
-@click.option("--metrics-port", type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="0 takes a free one. 端口")
 def worker(data: Path | None, **given: Any) -> None:
     """Run one worker until Ctrl-C. 运行一个处理进程
 
@@ -30,32 +32,54 @@ def worker(data: Path | None, **given: Any) -> None:
     # A batch makes hundreds of thousands of tuples and no cycles: collecting as often as Python
     # does by default costs a tenth of the time.
     gc.set_threshold(200_000, 20, 50)
-    where = endpoints(chosen) if not (chosen.bootstrap and chosen.clickhouse) else None
-    if where is not None:
-        chosen = chosen.model_copy(
-            update={
-                "bootstrap": where.bootstrap,
-                "clickhouse": where.clickhouse,
-                "clickhouse_user": where.clickhouse_user,
-                "clickhouse_password_file": Path(where.clickhouse_password_file),
-            }
-        )
-    try:
-        asyncio.run(_run(chosen))
-    except WorkerFailedError as error:
-        fail(str(error))
+    asyncio.run(_run(_with_port(_with_servers(chosen, given))))
+
+
+def _with_servers(chosen: Settings, given: dict[str, Any]) -> Settings:
+    """Those given, or those of the stack that runs on the data folder."""
+    if (given["bootstrap"] is None) != (given["clickhouse"] is None):
+        fail("name both --bootstrap and --clickhouse, or none for the stack's own", code=2)
+    if chosen.bootstrap and chosen.clickhouse:
+        return chosen
+    where = endpoints(chosen)
+    return chosen.model_copy(
+        update={
+            "bootstrap": where.bootstrap,
+            "clickhouse": where.clickhouse,
+            "clickhouse_user": where.clickhouse_user,
+            "clickhouse_password_file": Path(where.clickhouse_password_file),
+        }
+    )
+
+
+def _with_port(chosen: Settings) -> Settings:
+    """The usual port for metrics when it is free; one that was named must be."""
+    port = chosen.metrics_port
+    if port == 0 or is_free(port):
+        return chosen
+    if "metrics_port" in chosen.model_fields_set:
+        fail(f"port {port} is taken: name another with --metrics-port, or 0 for a free one")
+    return chosen.model_copy(update={"metrics_port": 0})
 
 
 async def _run(chosen: Settings) -> None:
-    with open_store(endpoints(chosen)) as store:
-        secret = chosen.clickhouse_password().encode() or b"popflow"
-        await Worker(chosen, store, secret).run()
+    password = chosen.clickhouse_password()
+    url, user = chosen.clickhouse or "", chosen.clickhouse_user
+    with Store.connect(url, user, password) as store:
+        await Worker(chosen, store, password.encode() or b"popflow").run()
 
 
 def _log(chosen: Settings) -> None:
+    """Ours at the level chosen; no event may reach a log.
+
+    Libraries stay at INFO at the lowest: at DEBUG aiokafka writes whole requests, with messages.
+    """
+    chosen_level = logging.getLevelName(chosen.log_level)
     logging.basicConfig(
         stream=sys.stderr,
-        level=chosen.log_level,
+        level=max(chosen_level, logging.INFO),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    logging.getLogger("pipeline").setLevel(min(logging.INFO, logging.getLogger().level))
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(ErrorsWithoutValues())
+    logging.getLogger("pipeline").setLevel(min(logging.INFO, chosen_level))

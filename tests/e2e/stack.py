@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import os
 import select
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from urllib.parse import urlsplit
 
+import psutil
 from kafka import KafkaProducer
+from kafka.errors import KafkaError
 
 from consumers.store.client import Store
+from consumers.store.errors import StoreUnavailable
 from pipeline.positions import Positions
+from producers.kit import Publisher
 
 POPFLOW = [sys.executable, "-m", "pipeline.cli"]
 DailyRow = tuple[str, str, str, str, str, str]
+Message = tuple[str, int, bytes, bytes | None]
+"""Topic, timestamp, value, key."""
+
+PID_FILES = {
+    "supervisor": "supervisor.pid",
+    "kafka": "kafka/kafka.pid",
+    "store": "store/store.pid",
+    "worker 0": "worker-0.pid",
+    "worker 1": "worker-1.pid",
+}
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+    """Look again and again until it is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.02)
 
 
 class RunningStack:
@@ -54,17 +83,78 @@ class RunningStack:
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         assert self.process is not None
+        self.disconnect()
+        self.process.send_signal(how)
+        return self.process.wait(60)
+
+    def disconnect(self) -> None:
+        """Close what this side has open."""
+        assert self.process is not None
+        assert self.process.stdout is not None
         self.producer.close()
         self.positions.close()
         self.store.close()
-        self.process.send_signal(how)
-        code = self.process.wait(60)
-        assert self.process.stdout is not None
         self.process.stdout.close()
-        return code
+        # kafka-python leaves sockets that could not be connected to a dead broker to the
+        # collector; that complains now, where the tests expect it, or in somebody else's test.
+        del self.producer, self.positions
+        gc.collect()
 
-    def publish(self, messages: Iterable[tuple[str, int, bytes, bytes | None]]) -> None:
-        """Topic, timestamp, value, key."""
+    def pid(self, name: str) -> int | None:
+        """Number of a process of the stack that lives; None while it does not."""
+        try:
+            pid = int(json.loads((self.folder / PID_FILES[name]).read_bytes())["pid"])
+        except (FileNotFoundError, ValueError):
+            return None
+        return pid if psutil.pid_exists(pid) else None
+
+    def processes(self) -> list[psutil.Process]:
+        """The supervisor and everything that it started, and what those started."""
+        assert self.process is not None
+        supervisor = psutil.Process(self.process.pid)
+        return [supervisor, *supervisor.children(recursive=True)]
+
+    def send(self, name: str, number: signal.Signals) -> int:
+        """Send a signal to a process of the stack by its name; gives its number."""
+        until(lambda: self.pid(name), f"{name} runs")
+        pid = self.pid(name)
+        assert pid is not None, f"{name} ended by itself"
+        os.kill(pid, number)
+        return pid
+
+    def kill(self, *names: str) -> None:
+        """SIGKILL, and wait until the supervisor has started the same again."""
+        killed = {name: self.send(name, signal.SIGKILL) for name in names}
+        for name, old in killed.items():
+            until(lambda name=name, old=old: self.pid(name) not in (None, old), f"{name} again")
+
+    def waiting(self) -> int:
+        """Messages that the pipeline has not acknowledged; 0 as long as nobody knows."""
+        try:
+            return sum(lag.waiting for lag in self.positions.lags())
+        except KafkaError:
+            return 0
+
+    def messages(self, topic: str) -> int:
+        """Messages in a topic; 0 as long as nobody knows."""
+        try:
+            return next(lag.messages for lag in self.positions.lags() if lag.topic == topic)
+        except KafkaError:
+            return 0
+
+    def interrupt(self, *names: str) -> None:
+        """SIGKILL at a moment when there is work in the stream."""
+        until(self.waiting, "work in the stream")
+        self.kill(*names)
+
+    def audit(self) -> dict[str, Any]:
+        """What ``popflow audit`` says; its exit code has to agree with it."""
+        done = self.popflow("audit", "--json")
+        said: dict[str, Any] = json.loads(done.stdout)
+        assert done.returncode == (1 if said["different"] else 0), done.stderr
+        return said
+
+    def publish(self, messages: Iterable[Message]) -> None:
         for topic, timestamp, value, key in messages:
             self.producer.send(topic, value=value, key=key, timestamp_ms=timestamp)
         self.producer.flush()
@@ -92,6 +182,20 @@ class RunningStack:
         )
         return Counter({row[:6]: row[6] for row in rows})
 
+    def daily_once_it_answers(self) -> Counter[DailyRow]:
+        """What the view ``daily`` shows to a reader who waits for a store that is away."""
+        shown: list[Counter[DailyRow]] = []
+
+        def look() -> bool:
+            try:
+                shown.append(self.daily())
+            except StoreUnavailable:
+                return False
+            return True
+
+        until(look, "the store answers")
+        return shown[0]
+
     def findings(self) -> Counter[tuple[str, ...]]:
         rows = self.store.query(
             "SELECT code, person, kind, record_id, if(day IS NULL, '', toString(day))"
@@ -102,3 +206,148 @@ class RunningStack:
     def refusals(self) -> Counter[str]:
         rows = self.store.query("SELECT code, count() FROM population.rejected GROUP BY code")
         return Counter(dict(rows))
+
+
+class Flow:
+    """Messages that keep coming while something happens to the stack.
+
+    The publishing kit sends them: it outlives a broker that dies, and repeats what it cannot know
+    to have arrived.
+    """
+
+    def __init__(
+        self, bootstrap: str, messages: Sequence[Message], *, per_second: float = 1500.0
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._messages = messages
+        self._per_second = per_second
+        self._sent = 0
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="flow")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def await_share(self, share: float) -> None:
+        """Wait until so much was handed to Kafka's client."""
+        wanted = share * len(self._messages)
+        until(lambda: self._sent >= wanted or self._error, f"{share:.0%} of the flow", 120)
+
+    def _run(self) -> None:
+        try:
+            with Publisher(self._bootstrap, patience=90.0) as publisher:
+                began = time.monotonic()
+                for topic, timestamp, value, key in self._messages:
+                    ahead = began + self._sent / self._per_second - time.monotonic()
+                    if ahead > 0.02:
+                        time.sleep(ahead)  # the pace, not a wait for anything
+                    publisher.publish_raw(topic, key, value, timestamp)
+                    self._sent += 1
+        except BaseException as error:
+            self._error = error
+
+
+class Proxy:
+    """A TCP proxy on 127.0.0.1 that can refuse connections and reset those it has.
+
+    Args:
+        target: URL of what stands behind it.
+    """
+
+    def __init__(self, target: str) -> None:
+        parts = urlsplit(target)
+        self._target = (parts.hostname, parts.port)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy")
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self._pumps: set[asyncio.Task[None]] = set()
+        self._port = 0
+        self.reset_connections = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.accept()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.refuse()
+        self.reset()
+        self._run(self._settle())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def accept(self) -> None:
+        """Take connections (again), always on the same port."""
+        self._run(self._listen())
+
+    def refuse(self) -> None:
+        """Take no more connections; those there are go on."""
+        self._run(self._close())
+
+    def reset(self) -> None:
+        """Break every connection off at once, with whatever is on its way."""
+        self._run(self._break_off())
+
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def _close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def _break_off(self) -> None:
+        no_farewell = struct.pack("ii", 1, 0)
+        for writer in self._open:
+            writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, no_farewell
+            )
+            writer.transport.abort()
+            self.reset_connections += 1
+
+    async def _settle(self) -> None:
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            back_reader, back_writer = await asyncio.open_connection(*self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        for source, sink in ((reader, back_writer), (back_reader, writer)):
+            self._open.add(sink)
+            pump = asyncio.create_task(self._pump(source, sink))
+            self._pumps.add(pump)
+            pump.add_done_callback(self._pumps.discard)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while piece := await source.read(65536):
+                sink.write(piece)
+                await sink.drain()
+        except OSError:
+            pass
+        finally:
+            self._open.discard(sink)
+            sink.close()

@@ -84,9 +84,7 @@ def test_case(case: Case, stack: RunningStack) -> None:
         assert {
             (*row, value) for row, value in gained.items() if value and row[2] in known.measures
         } == set(known.daily)
-    persons = {
-        _renamed({"person": f[1]}, salt)["person"]: f[1] for f in case.findings
-    }
+    persons = {_renamed({"person": f[1]}, salt)["person"]: f[1] for f in case.findings}
     found = Counter(
         (f[0], persons.get(f[1], f[1]), f[2], f[3].removeprefix(f"{salt}-"), f[4])
         for f in (stack.findings() - findings).elements()

@@ -38,7 +38,7 @@ def test_dead_migrant() -> None:
     some(gone, alive=False, died_on=DAYS["2015-06-01"], born_on=DAYS["1950-06-15"], sex="1")
     some(gone, known_from=DAYS["2015-03-01"], known_until=DAYS["2015-06-01"], points=70)
     some(gone, managed_until=DAYS["2015-06-01"], resident_from=None)
-    some(gone, registered_until=DAYS["2016-02-29"], last_evidence=DAYS["2015-03-01"])
+    some(gone, registered_until=DAYS["2015-05-31"], last_evidence=DAYS["2015-03-01"])
 
 
 def test_newest_word_holds() -> None:

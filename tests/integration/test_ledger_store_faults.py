@@ -1,0 +1,229 @@
+"""The ledger agent in front of a store that fails: real engine, real state, faults at its client.
+
+A wrapped client says ``StoreUnavailable`` before a call, or after it: then the rows are stored and
+the worker does not know. Whatever it says, nothing is acknowledged before all of it is stored, and
+in the end every cell and finding is what the independent recount says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from consumers.audit.audit import audit
+from consumers.audit.recount import Accepted, recount
+from consumers.store.embedded import EmbeddedStore
+from consumers.store.errors import StoreRefused, StoreUnavailable
+from consumers.store.migrate import migrate
+from consumers.store.registry import add_source
+from pipeline import writing
+from pipeline.batching import Batch
+from pipeline.folding import LINEAGE, LINEAGE_HEADER, JournalRecord
+from pipeline.ledger import Ledger
+from pipeline.registry import Registry
+from schemas.clock import day_number
+from schemas.sources import Source
+from schemas.topics import JOURNAL
+from tests.laws.nasty import SOURCES, random_city
+
+SOON = 20.0
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of the journal."""
+
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes
+    headers: Sequence[tuple[str, bytes]]
+
+
+class FaultyStore:
+    """A client of the store that fails when its plan says so; the plan is asked at each call."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self._asked = threading.Condition()
+        self._calls = 0
+        self.before = lambda: False
+        self.after = lambda: False
+        self.error: type[Exception] = StoreUnavailable
+        self.failures = 0
+
+    def query(self, *question: Any) -> Any:
+        return self._call(self._store.query, question)
+
+    def insert(self, *rows: Any) -> Any:
+        return self._call(self._store.insert, rows)
+
+    def _call(self, call: Any, arguments: Any) -> Any:
+        with self._asked:
+            self._calls += 1
+            self._asked.notify_all()
+        if self.before():
+            self._fail("nobody answers")
+        answer = call(*arguments)
+        if self.after():
+            self._fail("the answer was lost")
+        return answer
+
+    def _fail(self, why: str) -> None:
+        self.failures += 1
+        raise self.error(why)
+
+    async def await_calls(self, number: int) -> None:
+        """Wait until so many more calls have come."""
+        wanted = self._calls + number
+
+        def wait() -> bool:
+            with self._asked:
+                return self._asked.wait_for(lambda: self._calls >= wanted, SOON)
+
+        assert await asyncio.to_thread(wait)
+
+
+class Stage:
+    """One partition's journal, the ledger in front of the faulty store, and the real store."""
+
+    def __init__(self, server: EmbeddedStore, folder: Path, arrivals: list[Accepted]) -> None:
+        self.real = server.store()
+        for table in ("reports", "people_rows", "finding_rows", "cells"):
+            self.real.command(f"TRUNCATE TABLE population.{table}")
+        self.store = FaultyStore(self.real)
+        self.folder = folder
+        self.arrivals = arrivals
+        self.journal = [_record(offset, arrival) for offset, arrival in enumerate(arrivals)]
+        self.ledger = self.new_ledger()
+
+    def new_ledger(self) -> Ledger:
+        return Ledger(self.store, Registry(self.store), self.folder, self._read)  # type: ignore[arg-type]
+
+    async def _read(
+        self, _partition: int, start: int, until: int
+    ) -> AsyncIterator[list[JournalRecord]]:
+        yield list(self.journal[start:until])
+
+    async def handle(self, start: int, until: int) -> None:
+        await self.ledger.handle(Batch(JOURNAL, 0, self.journal[start:until]))  # type: ignore[arg-type]
+
+    def check(self) -> None:
+        expected = recount(self.arrivals, SOURCES)
+        rows = self.real.query(
+            "SELECT measure, district, day, known_on, residency, sex, band, sum(value) AS total"
+            " FROM population.cells FINAL GROUP BY ALL HAVING total != 0"
+        )
+        assert {row[:7]: row[7] for row in rows} == expected.cells
+        assert audit(self.real).differences == []
+
+    def close(self) -> None:
+        self.ledger.close()
+        self.real.close()
+
+
+def _record(offset: int, arrival: Accepted) -> Record:
+    noon_ms = day_number(arrival.known_on) * 86_400_000 + 4 * 3_600_000
+    lineage = ((LINEAGE_HEADER, LINEAGE.pack(0, offset)),)
+    key = str(arrival.event["person"]).encode()
+    return Record(offset, noon_ms, key, json.dumps(arrival.event).encode(), lineage)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
+    with EmbeddedStore(tmp_path_factory.mktemp("store")) as server:
+        with server.store() as store:
+            migrate(store)
+            for name, priority in SOURCES.items():
+                add_source(store, Source(name, priority))
+        yield server
+
+
+@pytest.fixture
+def stage(
+    server: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stage]:
+    monkeypatch.setattr(writing, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(writing, "LONGEST_PAUSE", 0.01)
+    stage = Stage(server, tmp_path / "state", random_city(11, 60, 600))
+    yield stage
+    stage.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_calls_that_fail_now_and_then_change_nothing(seed: int, stage: Stage) -> None:
+    rng = Random(seed)
+    stage.store.before = lambda: rng.random() < 0.25
+    stage.store.after = lambda: rng.random() < 0.25
+    start = 0
+    while start < len(stage.journal):
+        until = min(start + rng.choice((1, 7, 40, 120)), len(stage.journal))
+        await stage.handle(start, until)
+        start = until
+    assert stage.store.failures > 10
+    stage.check()
+
+
+@pytest.mark.parametrize("lost", ["before", "after"])
+async def test_nothing_is_acknowledged_while_the_store_is_away(lost: str, stage: Stage) -> None:
+    await stage.handle(0, 100)
+    setattr(stage.store, lost, lambda: True)
+    handling = asyncio.create_task(stage.handle(100, 200))
+    await stage.store.await_calls(8)
+    assert not handling.done()
+    setattr(stage.store, lost, lambda: False)
+    await asyncio.wait_for(handling, SOON)
+    await stage.handle(200, 600)
+    stage.check()
+
+
+async def test_a_worker_that_dies_between_stored_tables_leaves_no_trace(stage: Stage) -> None:
+    """Cancelled while some tables have the batch and others do not; then cut otherwise."""
+    await stage.handle(0, 100)
+    rng = Random(4)
+    stage.store.after = lambda: rng.random() < 0.5
+    stage.store.before = lambda: rng.random() < 0.5
+    handling = asyncio.create_task(stage.handle(100, 300))
+    await stage.store.await_calls(6)
+    handling.cancel()
+    await asyncio.gather(handling, return_exceptions=True)
+    stage.store.before = stage.store.after = lambda: False
+    stage.ledger.close()
+    stage.ledger = stage.new_ledger()
+    for start, until in ((100, 150), (150, 420), (420, 600)):
+        await stage.handle(start, until)
+    stage.check()
+
+
+async def test_a_refusal_is_an_error_and_not_tried_again(stage: Stage) -> None:
+    await stage.handle(0, 100)
+    stage.store.error = StoreRefused
+    stage.store.before = lambda: True
+    with pytest.raises(StoreRefused):
+        await stage.handle(100, 200)
+    assert stage.store.failures == 1
+    stage.store.before = lambda: False
+    await stage.handle(100, 600)
+    stage.check()
+
+
+async def test_a_partition_that_moves_while_the_store_is_away_can_be_opened(stage: Stage) -> None:
+    """The state of a partition is asked for its epoch while nobody answers, and then given up."""
+    stage.store.before = lambda: True
+    handling = asyncio.create_task(stage.handle(0, 100))
+    await stage.store.await_calls(3)
+    handling.cancel()
+    await asyncio.gather(handling, return_exceptions=True)
+    stage.ledger.give_up([0])
+    stage.store.before = lambda: False
+    other = stage.ledger = stage.new_ledger()
+    await asyncio.wait_for(other.handle(Batch(JOURNAL, 0, stage.journal)), SOON)  # type: ignore[arg-type]
+    stage.check()

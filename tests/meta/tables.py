@@ -1,0 +1,105 @@
+"""The READMEs' tables of settings, metrics and commands, made from the program itself.
+
+    python -m tests.meta.tables
+
+writes them anew, each between ``<!-- table: NAME -->`` and ``<!-- end -->``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import click
+from prometheus_client import Counter, Gauge, Histogram
+
+from pipeline import metrics
+from pipeline.cli import main as popflow
+from pipeline.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+READMES = (ROOT / "README.md", ROOT / "README.zh.md")
+_REGION = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_TYPES = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
+
+
+def with_tables(text: str) -> str:
+    """The text with every marked table as it is today; an unknown name is a ``KeyError``."""
+    made = tables()
+    return _REGION.sub(lambda found: f"{found[1]}\n{made[found[2]]}\n\n{found[3]}", text)
+
+
+def tables() -> dict[str, str]:
+    """Every table in Markdown, by its name."""
+    return {"commands": _commands(), "settings": _settings(), "metrics": _metrics()}
+
+
+def commands(
+    group: click.Group = popflow, above: tuple[str, ...] = ("popflow",)
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command that does something, with the words that call it."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        words = (*above, name)
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, words)
+        else:
+            yield words, command
+
+
+def _commands() -> str:
+    rows = []
+    for words, command in commands():
+        context = click.Context(command, info_name=words[-1])
+        needed = [
+            f"{option.opts[0]} {option.metavar or option.type.name.split()[0].upper()}"
+            for option in command.params
+            if isinstance(option, click.Option) and option.required
+        ]
+        pieces = [p for p in command.collect_usage_pieces(context) if p != "[OPTIONS]"]
+        first = (command.help or "").partition("\n\n")[0].replace("\n", " ")
+        rows.append((f"`{' '.join((*words, *pieces, *needed))}`", first))
+    return _table(("command 命令", "what it does 作用"), rows)
+
+
+def _settings() -> str:
+    rows = [
+        (
+            f"`{name}`",
+            "" if field.default is None else f"`{field.default}`",
+            field.description or "",
+        )
+        for name, field in Settings.model_fields.items()
+    ]
+    return _table(("setting 设置", "default 默认", "meaning 含义"), rows)
+
+
+def _metrics() -> str:
+    rows = []
+    for metric in vars(metrics).values():
+        if isinstance(metric, tuple(_TYPES)):
+            (family,) = metric.describe()
+            suffix = "_total" if isinstance(metric, Counter) else ""
+            labels = " ".join(f"`{label}`" for label in metric._labelnames)
+            rows.append(
+                (f"`{family.name}{suffix}`", _TYPES[type(metric)], labels, family.documentation)
+            )
+    return _table(("metric 指标", "type", "labels 标签", "meaning 含义"), rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([c.replace("|", "\\|") for c in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    """Write the tables of both READMEs anew."""
+    for path in READMES:
+        path.write_text(with_tables(path.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
