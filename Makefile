@@ -23,6 +23,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 install: $(INSTALLED) ## make .venv and put the locked dependencies and popflow into it
+	@echo "popflow is installed; to have it on PATH: . $(VENV)/bin/activate"
 
 up: $(INSTALLED) ## start the whole stack with a simulated city; Ctrl-C stops it
 	@$(RUN) -m pipeline.cli up --demo

@@ -34,13 +34,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.streams import StreamT
 
-from pipeline.batch_consumer import (
-    BatchConsumer,
-    Handler,
-    OwnershipHook,
-    WorkerFailedError,
-    place_of,
-)
+from pipeline.batch_consumer import BatchConsumer, Handler, OwnershipHook
+from pipeline.batch_errors import ErrorsWithoutValues, WorkerFailedError, place_of
 from pipeline.batch_window import Batch, Limits
 
 __all__ = [
@@ -48,6 +43,7 @@ __all__ = [
     "Batch",
     "BatchApp",
     "BatchTransport",
+    "ErrorsWithoutValues",
     "Handler",
     "Limits",
     "OwnershipHook",

@@ -71,10 +71,15 @@ class Sorted(NamedTuple):
 
 
 def _masked(raw: bytes) -> bytes:
-    if b"\0" in raw:  # UTF-16 and the like: numbers with a NUL beside each digit
-        bare = raw.replace(b"\0", b"")
-        masked = _masked(bare)
-        return raw if masked == bare else masked
+    masked = _masked_as_it_is(raw)
+    if b"\0" in masked:  # UTF-16 and the like: numbers with a NUL beside each digit
+        bare = masked.replace(b"\0", b"")
+        found = _masked_as_it_is(bare)
+        return masked if found == bare else found
+    return masked
+
+
+def _masked_as_it_is(raw: bytes) -> bytes:
     if not identity.suspect(b" %b " % raw):  # many times quicker, and most messages have none
         return raw
     text = raw.decode("utf-8", "surrogateescape")

@@ -39,6 +39,9 @@ class Positions:
 
     def __init__(self, bootstrap: str) -> None:
         timeout = {"bootstrap_timeout_ms": _BOOTSTRAP_SECONDS * 1000}
+        # It logs every try to reach a broker that is away, and whole groups with Faust's part that
+        # it cannot decode; callers get an error or an answer.
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
         self._admin = KafkaAdminClient(bootstrap_servers=bootstrap, **timeout)
         self._consumer = KafkaConsumer(
             bootstrap_servers=bootstrap, enable_auto_commit=False, **timeout
@@ -96,8 +99,6 @@ class Positions:
 
     def workers(self) -> int:
         """How many workers take part now; a killed one does until its session is over."""
-        # It warns, with the whole group, that Faust's part of the answer cannot be decoded.
-        logging.getLogger("kafka.admin._groups").setLevel(logging.ERROR)
         described = self._admin.describe_groups([GROUP]).get(GROUP, {})
         return len(described.get("members") or ())
 

@@ -100,7 +100,7 @@ def _check_vacant(folder: Path) -> None:
         PartitionState(folder).close()
     except StateHeld:
         raise
-    except Exception:  # noqa: S110, BLE001 - rocksdict's own, about a damaged state: made anew
+    except Exception:  # noqa: S110 - rocksdict's own, about a damaged state: made anew
         pass
 
 

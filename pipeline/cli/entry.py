@@ -105,7 +105,7 @@ def _ours() -> tuple[type[Exception], ...]:
         ("consumers.store.errors", "StoreError"),
         ("pipeline.settings", "SettingsError"),
         ("pipeline.journal", "JournalError"),
-        ("pipeline.batch_consumer", "WorkerFailedError"),
+        ("pipeline.batch_errors", "WorkerFailedError"),
         ("producers.delivery", "PublishingError"),
     )
     return tuple(getattr(sys.modules[module], name) for module, name in names if _has(module))

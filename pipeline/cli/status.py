@@ -1,16 +1,20 @@
 """``popflow status``: how far the stream has come, and whether anything is wrong."""
 
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
+from kafka.errors import KafkaError
 
 from consumers.store.client import Store
 from pipeline.cli.common import console, endpoints, fail, open_store, options, print_json, settings
 from pipeline.cli.common import table as new_table
 from pipeline.positions import Positions
 from schemas.clock import ZONE
+
+_LOOK = 0.1
 
 
 @click.command()
@@ -27,7 +31,7 @@ def status(wait: float | None, data: Path | None, as_json: bool) -> None:
     With --wait it ends with 1 when the time is over before everything is visible.
     """
     where = endpoints(settings(data))
-    positions = Positions(where.bootstrap)
+    positions = _reach(where.bootstrap, wait or 0.0)
     try:
         caught_up = None if wait is None else positions.wait(wait)
         lags = positions.lags()
@@ -54,6 +58,18 @@ def status(wait: float | None, data: Path | None, as_json: bool) -> None:
         if as_json:
             raise SystemExit(1)
         fail(f"after {wait:g} s there are still messages waiting; is a worker running?")
+
+
+def _reach(bootstrap: str, seconds: float) -> Positions:
+    """Kafka, waited for while it is started again; its error when the time is over."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return Positions(bootstrap)
+        except KafkaError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_LOOK)
 
 
 def _figures(store: Store) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import click
 from consumers.store.client import Store
 from deploy.native.ports import is_free
 from pipeline.app import Worker
-from pipeline.batch_consumer import ErrorsWithoutValues
+from pipeline.batch_errors import ErrorsWithoutValues
 from pipeline.cli.common import data_option, endpoints, fail, settings
 from pipeline.settings import Settings
 
@@ -27,12 +27,12 @@ def worker(data: Path | None, **given: Any) -> None:
 
     `popflow up` runs workers itself; more of them, here or on other machines, share the work.
     """
-    chosen = settings(data, **given)
+    chosen = _with_port(_with_servers(settings(data, **given), given))
     _log(chosen)
     # A batch makes hundreds of thousands of tuples and no cycles: collecting as often as Python
     # does by default costs a tenth of the time.
     gc.set_threshold(200_000, 20, 50)
-    asyncio.run(_run(_with_port(_with_servers(chosen, given))))
+    asyncio.run(_run(chosen))
 
 
 def _with_servers(chosen: Settings, given: dict[str, Any]) -> Settings:

@@ -7,7 +7,6 @@ import asyncio
 import gc
 import json
 import resource
-import signal
 import time
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,7 @@
 """What is measured with: a simulated city in its steady state, not its first registration.
 
-A twentieth of Suzhou in February and after: 54 % permits, 34 % moves, 9 % discharges, 1 % births and
-deaths each, reported with delays, twice, corrected and voided, 320 bytes each.
+A twentieth of Suzhou in February and after: 54 % permits, 34 % moves, 9 % discharges, 1 % births
+and deaths each, reported with delays, twice, corrected and voided, 320 bytes each.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import psutil
@@ -31,10 +31,17 @@ from pipeline.positions import Positions
 from producers.kit import Publisher
 
 POPFLOW = [sys.executable, "-m", "pipeline.cli"]
+Answer = TypeVar("Answer")
 DailyRow = tuple[str, str, str, str, str, str]
 Message = tuple[str, int, bytes, bytes | None]
 """Topic, timestamp, value, key."""
 
+OWN_PORTS = {
+    "POPFLOW_KAFKA_PORT": "0",
+    "POPFLOW_CLICKHOUSE_PORT": "0",
+    "POPFLOW_METRICS_PORT": "0",
+}
+"""Settings for a stack that is killed: nobody else looks for something on a port that dies."""
 PID_FILES = {
     "supervisor": "supervisor.pid",
     "kafka": "kafka/kafka.pid",
@@ -182,19 +189,19 @@ class RunningStack:
         )
         return Counter({row[:6]: row[6] for row in rows})
 
-    def daily_once_it_answers(self) -> Counter[DailyRow]:
-        """What the view ``daily`` shows to a reader who waits for a store that is away."""
-        shown: list[Counter[DailyRow]] = []
+    def answered(self, question: Callable[[], Answer]) -> Answer:
+        """What a reader gets who asks again while the store is away."""
+        answers: list[Answer] = []
 
-        def look() -> bool:
+        def ask() -> bool:
             try:
-                shown.append(self.daily())
+                answers.append(question())
             except StoreUnavailable:
                 return False
             return True
 
-        until(look, "the store answers")
-        return shown[0]
+        until(ask, "the store answers")
+        return answers[0]
 
     def findings(self) -> Counter[tuple[str, ...]]:
         rows = self.store.query(

@@ -27,7 +27,7 @@ from consumers.store.registry import add_source
 from producers.simulate.city import City
 from schemas.clock import day_date, day_number, local_day
 from schemas.sources import Source
-from tests.e2e.stack import POPFLOW, DailyRow, Flow, Message, Proxy, RunningStack, until
+from tests.e2e.stack import OWN_PORTS, POPFLOW, DailyRow, Flow, Message, Proxy, RunningStack, until
 from tests.laws.nasty import SOURCES, random_city
 
 PRIORITIES = {**SOURCES, "health.hospital-cases": 3}
@@ -35,6 +35,7 @@ PRIORITIES = {**SOURCES, "health.hospital-cases": 3}
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 FIRST_STAMP = date(1970, 1, 1)
 QUICK = {
+    **OWN_PORTS,
     # Many small batches have many moments to die in.
     "POPFLOW_BATCH_RECORDS": "100",
     "POPFLOW_SESSION_SECONDS": "2",
@@ -77,7 +78,7 @@ class Campaign:
     def check(self) -> None:
         """Everything published is visible, nothing twice, and the audit agrees."""
         self.stack.settle(120)
-        shown = self.stack.daily_once_it_answers()
+        shown = self.stack.answered(self.stack.daily)
         expected = Counter({row: value for row, value in self.expected.items() if value})
         wrong = {row for row in shown.keys() | expected.keys() if shown[row] != expected[row]}
         assert not wrong, [(row, shown[row], expected[row]) for row in sorted(wrong)[:5]]
@@ -117,6 +118,15 @@ def _zombie(stack: RunningStack) -> None:
     until(lambda: stack.positions.workers() == 2, "the worker is back")
 
 
+def _broker(stack: RunningStack) -> None:
+    """The broker dies, and somebody who waits for what was published does not mind."""
+    until(stack.waiting, "work in the stream")
+    stack.send("kafka", signal.SIGKILL)
+    done = stack.popflow("status", "--wait", "60", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["caught_up"] is True
+
+
 @contextmanager
 def _third_worker(stack: RunningStack) -> Iterator[None]:
     """One more worker beside those of the stack, which takes part and leaves in order."""
@@ -144,7 +154,7 @@ def _passing_worker(stack: RunningStack) -> None:
 FAULTS: dict[str, Callable[[RunningStack], None]] = {
     "a worker dies": lambda stack: stack.interrupt("worker 0"),
     "both workers die": lambda stack: stack.interrupt("worker 0", "worker 1"),
-    "the broker dies": lambda stack: stack.interrupt("kafka"),
+    "the broker dies": _broker,
     "the store dies": lambda stack: stack.interrupt("store"),
     "a worker joins and leaves": _passing_worker,
     "a worker is a zombie for a while": _zombie,

@@ -23,9 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.native.kafka import KafkaServer
-from pipeline.batch_consumer import ErrorsWithoutValues
 from pipeline.batch_window import Batch, Limits, Window
-from pipeline.batching import TP
+from pipeline.batching import TP, ErrorsWithoutValues
 from pipeline.journal import Journal, JournalRecord
 
 WORKER = Path(__file__).with_name("batch_worker.py")
@@ -514,7 +513,8 @@ def test_a_topic_that_comes_later_is_read_too(
     topic = make_topic(kafka, "present", 1)
     publish(kafka, topic, records(0, ["first"]))
     worker = start(topic, topics=[topic, "later"])
-    worker.until(lambda w: "later" in w.errors or w.values(), 15.0)
+    worker.until(lambda w: "waiting for Kafka's topics: later" in w.errors, 15.0)
+    assert worker.lines == [], "it has not joined without the topic"
     publish(kafka, make_topic(kafka, "later", 1), records(0, ["second"]))
     worker.until(lambda w: {*w.values()} == {"first", "second"}, 15.0)
     assert worker.end() == 0

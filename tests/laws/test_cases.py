@@ -1,4 +1,4 @@
-"""Every case of the contract through the ledger, without Kafka (tests/e2e runs them all the way)."""
+"""Every case of the contract through the ledger, without Kafka; tests/e2e goes all the way."""
 
 from collections import Counter
 from pathlib import Path

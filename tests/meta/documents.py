@@ -92,7 +92,9 @@ def in_backticks(text: str) -> list[list[str]]:
 
 def in_shell(code: str) -> list[list[str]]:
     """The commands of ours in a piece of shell, as words."""
-    lexer = shlex.shlex(code, posix=True, punctuation_chars=_BETWEEN)
+    without_comments = re.sub(r"(?m)(^|\s)#.*$", "", code)
+    lexer = shlex.shlex(without_comments, posix=True, punctuation_chars=_BETWEEN)
+    lexer.commenters = ""
     lexer.whitespace = " \t\r"
     lexer.whitespace_split = True
     found: list[list[str]] = []

@@ -21,7 +21,6 @@ from pipeline.settings import Settings
 ROOT = Path(__file__).parents[2]
 READMES = (ROOT / "README.md", ROOT / "README.zh.md")
 _REGION = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_TYPES = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
 
 
 def with_tables(text: str) -> str:
@@ -80,13 +79,11 @@ def _settings() -> str:
 def _metrics() -> str:
     rows = []
     for metric in vars(metrics).values():
-        if isinstance(metric, tuple(_TYPES)):
+        if isinstance(metric, Counter | Gauge | Histogram):
             (family,) = metric.describe()
-            suffix = "_total" if isinstance(metric, Counter) else ""
+            name = family.name + ("_total" if family.type == "counter" else "")
             labels = " ".join(f"`{label}`" for label in metric._labelnames)
-            rows.append(
-                (f"`{family.name}{suffix}`", _TYPES[type(metric)], labels, family.documentation)
-            )
+            rows.append((f"`{name}`", family.type, labels, family.documentation))
     return _table(("metric 指标", "type", "labels 标签", "meaning 含义"), rows)
 
 

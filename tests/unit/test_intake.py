@@ -115,6 +115,7 @@ MASKED_WAYS = {
     "not UTF-8": (b'{"id": "\xff%s\xfe"}' % CANARY.encode(), "not_json"),
     "UTF-16": (f'{{"id": "{CANARY}"}}'.encode("utf-16"), "not_json"),
     "UTF-16 without mark": (CANARY.encode("utf-16-be"), "not_json"),
+    "NULs between two": (f"{CANARY}\0{CANARY}".encode(), "not_json"),
     "beyond the limit": (b" " * 70_000 + CANARY.encode(), "too_large"),
     "deep nesting": (b"[" * 2000 + b'"%s"' % CANARY.encode() + b"]" * 2000, "not_json"),
 }
