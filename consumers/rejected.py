@@ -11,8 +11,8 @@ from consumers.store.client import Store
 from schemas.reading import check, read
 from schemas.refusals import MENDS, Code, Refusal
 
-_LISTED_BYTES = 64 * 1024
-"""Shown of a value in a list: all of what an event may be, the beginning of what is larger."""
+_LISTED = 64 * 1024
+"""Characters shown of a value in a list: all that an event may have, the beginning of more."""
 _MENDED = 1 << 63
 """Set in the version of a row that says mended, so that a repeat never takes the mark away."""
 
@@ -39,7 +39,7 @@ class CannotMendError(ValueError):
 def rejected(
     store: Store, *, code: str | None = None, mended: bool = False, most: int | None = None
 ) -> list[Rejected]:
-    """Refused messages, the newest first; of a value at most 64 KiB (:func:`find` has all).
+    """Refused messages, the newest first; of a value the beginning (:func:`find` has all).
 
     Args:
         store: where they are kept.
@@ -49,13 +49,13 @@ def rejected(
     """
     rows = store.query(
         "SELECT id, code, reason, topic, partition, offset, rejected_at, length(value),"
-        " substring(value, 1, {bytes:UInt64}), mended FROM population.rejected"
+        " substringUTF8(value, 1, {characters:UInt64}), mended FROM population.rejected"
         " WHERE mended = {mended:Bool} AND ({code:String} = '' OR code = {code:String})"
         " ORDER BY rejected_at DESC, id LIMIT {most:UInt64}",
         {
             "mended": mended,
             "code": code or "",
-            "bytes": _LISTED_BYTES,
+            "characters": _LISTED,
             "most": 2**63 if most is None else most,
         },
     )

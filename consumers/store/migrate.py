@@ -60,7 +60,9 @@ class Migration:
 def bundled() -> list[Migration]:
     """The migrations this program ships, in order."""
     folder = resources.files("consumers.store.migrations")
-    return read((entry.name, entry.read_text("utf-8")) for entry in folder.iterdir())
+    return read(
+        (entry.name, entry.read_text("utf-8")) for entry in folder.iterdir() if _is_sql(entry.name)
+    )
 
 
 def read_folder(folder: Path) -> list[Migration]:
@@ -69,7 +71,14 @@ def read_folder(folder: Path) -> list[Migration]:
     Raises:
         MigrationError: A SQL file is misnamed, or two have one number.
     """
-    return read((path.name, path.read_text("utf-8")) for path in folder.iterdir())
+    return read(
+        (path.name, path.read_text("utf-8")) for path in folder.iterdir() if _is_sql(path.name)
+    )
+
+
+def _is_sql(name: str) -> bool:
+    """Beside migrations there are others: Python keeps ``__pycache__``, a folder, there."""
+    return name.endswith(".sql")
 
 
 def read(files: Iterable[tuple[str, str]]) -> list[Migration]:
@@ -80,7 +89,7 @@ def read(files: Iterable[tuple[str, str]]) -> list[Migration]:
     """
     found: dict[int, Migration] = {}
     for name, script in files:
-        if not name.endswith(".sql"):
+        if not _is_sql(name):
             continue
         named = _NAME.fullmatch(name)
         if named is None:

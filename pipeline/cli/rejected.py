@@ -37,7 +37,9 @@ def _as_dict(message: Rejected) -> dict[str, Any]:
 
 
 @rejected.command("list")
-@click.option("--code", type=click.Choice(list(Code)), help="Only of one reason. 原因")
+@click.option(
+    "--code", type=click.Choice([code.value for code in Code]), help="Only of one reason. 原因"
+)
 @click.option("--mended", is_flag=True, help="Those sent again already. 已更正的")
 @options
 def list_rejected(code: str | None, mended: bool, data: Path | None, as_json: bool) -> None:

@@ -86,8 +86,13 @@ class Interrupted:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[RunningStack]:
-    env = {**OWN_PORTS, "POPFLOW_SESSION_SECONDS": "2", "POPFLOW_BATCH_RECORDS": "500"}
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningStack]:
+    """Its parameter: records in a batch; many small ones have many moments to die in."""
+    env = {
+        **OWN_PORTS,
+        "POPFLOW_SESSION_SECONDS": "2",
+        "POPFLOW_BATCH_RECORDS": str(request.param),
+    }
     running = RunningStack(tmp_path / "stack", "--workers", "2", env=env).start()
     yield running
     assert running.stop() == 0
@@ -110,6 +115,7 @@ def _shown(stack: RunningStack) -> dict[tuple[int, str], int]:
     return {(year, sex): births for year, sex, births in rows}
 
 
+@pytest.mark.parametrize("stack", [500], indirect=True)
 def test_three_years_and_five_deaths(stack: RunningStack, tmp_path: Path) -> None:
     table = tmp_path / "three.csv"
     first = CHRISTENINGS.read_text("utf-8").splitlines()[:4]
@@ -127,6 +133,7 @@ def test_three_years_and_five_deaths(stack: RunningStack, tmp_path: Path) -> Non
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("stack", [10_000], indirect=True)
 def test_all_of_london(stack: RunningStack) -> None:
     expected = _expected(CHRISTENINGS)
     assert sum(expected.values()) == IN_ALL

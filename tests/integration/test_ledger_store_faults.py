@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -35,6 +35,10 @@ from schemas.topics import JOURNAL
 from tests.laws.nasty import SOURCES, random_city
 
 SOON = 20.0
+TABLES = ("reports", "people_rows", "finding_rows", "cells")
+Plan = Callable[[str], bool]
+NEVER: Plan = lambda _table: False  # noqa: E731
+ALWAYS: Plan = lambda _table: True  # noqa: E731
 
 
 @dataclass(frozen=True)
@@ -49,45 +53,46 @@ class Record:
 
 
 class FaultyStore:
-    """A client of the store that fails when its plan says so; the plan is asked at each call."""
+    """A client of the store that fails when its plan says so.
+
+    The plan is asked at each call, with the name of the table or "" for a question.
+    """
 
     def __init__(self, store: Any) -> None:
         self._store = store
-        self._asked = threading.Condition()
-        self._calls = 0
-        self.before = lambda: False
-        self.after = lambda: False
+        self._failing = threading.Condition()
+        self.before: Plan = NEVER
+        self.after: Plan = NEVER
         self.error: type[Exception] = StoreUnavailable
         self.failures = 0
 
     def query(self, *question: Any) -> Any:
-        return self._call(self._store.query, question)
+        return self._call("", self._store.query, question)
 
-    def insert(self, *rows: Any) -> Any:
-        return self._call(self._store.insert, rows)
+    def insert(self, table: str, *rows: Any) -> Any:
+        return self._call(table, self._store.insert, (table, *rows))
 
-    def _call(self, call: Any, arguments: Any) -> Any:
-        with self._asked:
-            self._calls += 1
-            self._asked.notify_all()
-        if self.before():
+    def _call(self, table: str, call: Any, arguments: Any) -> Any:
+        if self.before(table):
             self._fail("nobody answers")
         answer = call(*arguments)
-        if self.after():
+        if self.after(table):
             self._fail("the answer was lost")
         return answer
 
     def _fail(self, why: str) -> None:
-        self.failures += 1
+        with self._failing:
+            self.failures += 1
+            self._failing.notify_all()
         raise self.error(why)
 
-    async def await_calls(self, number: int) -> None:
-        """Wait until so many more calls have come."""
-        wanted = self._calls + number
+    async def await_failures(self, number: int) -> None:
+        """Wait until so many more calls have failed."""
+        wanted = self.failures + number
 
         def wait() -> bool:
-            with self._asked:
-                return self._asked.wait_for(lambda: self._calls >= wanted, SOON)
+            with self._failing:
+                return self._failing.wait_for(lambda: self.failures >= wanted, SOON)
 
         assert await asyncio.to_thread(wait)
 
@@ -97,7 +102,7 @@ class Stage:
 
     def __init__(self, server: EmbeddedStore, folder: Path, arrivals: list[Accepted]) -> None:
         self.real = server.store()
-        for table in ("reports", "people_rows", "finding_rows", "cells"):
+        for table in TABLES:
             self.real.command(f"TRUNCATE TABLE population.{table}")
         self.store = FaultyStore(self.real)
         self.folder = folder
@@ -161,8 +166,8 @@ def stage(
 @pytest.mark.parametrize("seed", range(3))
 async def test_calls_that_fail_now_and_then_change_nothing(seed: int, stage: Stage) -> None:
     rng = Random(seed)
-    stage.store.before = lambda: rng.random() < 0.25
-    stage.store.after = lambda: rng.random() < 0.25
+    stage.store.before = lambda _table: rng.random() < 0.25
+    stage.store.after = lambda _table: rng.random() < 0.25
     start = 0
     while start < len(stage.journal):
         until = min(start + rng.choice((1, 7, 40, 120)), len(stage.journal))
@@ -175,27 +180,29 @@ async def test_calls_that_fail_now_and_then_change_nothing(seed: int, stage: Sta
 @pytest.mark.parametrize("lost", ["before", "after"])
 async def test_nothing_is_acknowledged_while_the_store_is_away(lost: str, stage: Stage) -> None:
     await stage.handle(0, 100)
-    setattr(stage.store, lost, lambda: True)
+    setattr(stage.store, lost, ALWAYS)
     handling = asyncio.create_task(stage.handle(100, 200))
-    await stage.store.await_calls(8)
+    await stage.store.await_failures(8)
     assert not handling.done()
-    setattr(stage.store, lost, lambda: False)
+    setattr(stage.store, lost, NEVER)
     await asyncio.wait_for(handling, SOON)
     await stage.handle(200, 600)
     stage.check()
 
 
-async def test_a_worker_that_dies_between_stored_tables_leaves_no_trace(stage: Stage) -> None:
-    """Cancelled while some tables have the batch and others do not; then cut otherwise."""
+@pytest.mark.parametrize("lost", ["before", "after"])
+@pytest.mark.parametrize("table", TABLES)
+async def test_a_worker_that_dies_between_stored_tables_leaves_no_trace(
+    table: str, lost: str, stage: Stage
+) -> None:
+    """Cancelled while the other tables have the batch and this one has not; then cut otherwise."""
     await stage.handle(0, 100)
-    rng = Random(4)
-    stage.store.after = lambda: rng.random() < 0.5
-    stage.store.before = lambda: rng.random() < 0.5
+    setattr(stage.store, lost, lambda asked: asked == table)
     handling = asyncio.create_task(stage.handle(100, 300))
-    await stage.store.await_calls(6)
+    await stage.store.await_failures(3)
     handling.cancel()
     await asyncio.gather(handling, return_exceptions=True)
-    stage.store.before = stage.store.after = lambda: False
+    setattr(stage.store, lost, NEVER)
     stage.ledger.close()
     stage.ledger = stage.new_ledger()
     for start, until in ((100, 150), (150, 420), (420, 600)):
@@ -206,24 +213,24 @@ async def test_a_worker_that_dies_between_stored_tables_leaves_no_trace(stage: S
 async def test_a_refusal_is_an_error_and_not_tried_again(stage: Stage) -> None:
     await stage.handle(0, 100)
     stage.store.error = StoreRefused
-    stage.store.before = lambda: True
+    stage.store.before = ALWAYS
     with pytest.raises(StoreRefused):
         await stage.handle(100, 200)
     assert stage.store.failures == 1
-    stage.store.before = lambda: False
+    stage.store.before = NEVER
     await stage.handle(100, 600)
     stage.check()
 
 
 async def test_a_partition_that_moves_while_the_store_is_away_can_be_opened(stage: Stage) -> None:
     """The state of a partition is asked for its epoch while nobody answers, and then given up."""
-    stage.store.before = lambda: True
+    stage.store.before = ALWAYS
     handling = asyncio.create_task(stage.handle(0, 100))
-    await stage.store.await_calls(3)
+    await stage.store.await_failures(3)
     handling.cancel()
     await asyncio.gather(handling, return_exceptions=True)
     stage.ledger.give_up([0])
-    stage.store.before = lambda: False
+    stage.store.before = NEVER
     other = stage.ledger = stage.new_ledger()
     await asyncio.wait_for(other.handle(Batch(JOURNAL, 0, stage.journal)), SOON)  # type: ignore[arg-type]
     stage.check()

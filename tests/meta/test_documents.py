@@ -61,7 +61,9 @@ PAGES = [path for path in documents() if path != CHINESE and _runnable(path)]
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    running = RunningStack(tmp_path_factory.mktemp("pages")).start()
+    # As on a user's machine: Python leaves its __pycache__ folders in the tree.
+    usual = {"PYTHONDONTWRITEBYTECODE": ""}
+    running = RunningStack(tmp_path_factory.mktemp("pages"), env=usual).start()
     yield running
     assert running.stop() == 0
 

@@ -27,3 +27,10 @@ def test_every_statement_may_run_again():
 def test_misnamed_files_are_refused(files):
     with pytest.raises(migrate.MigrationError, match=re.escape(files[-1][0])):
         migrate.read(files)
+
+
+def test_what_python_keeps_beside_them_is_left_out(tmp_path):
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__init__.py").touch()
+    (tmp_path / "0001_first.sql").write_text("SELECT 1", "utf-8")
+    assert [migration.number for migration in migrate.read_folder(tmp_path)] == [1]
