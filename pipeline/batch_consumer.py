@@ -218,7 +218,7 @@ class BatchConsumer(driver.Consumer):
             await self._tell(self.app.on_revoked_hook, tps)
 
     async def _tell(self, hook: OwnershipHook | None, tps: set[TP]) -> None:
-        if hook is None or not tps:
+        if hook is None:
             return
         try:
             await hook(set(tps))

@@ -541,38 +541,48 @@ def test_clickhouse_away_is_one_line(
 
 
 @pytest.fixture
-def another_worker(stack: RunningStack, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def small_stack(tmp_path: Path) -> Iterator[RunningStack]:
+    """Another one beside the first, with another number of partitions and one worker."""
+    running = RunningStack(tmp_path / "small", "--workers", "1", "--partitions", "5").start()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def another_worker(small_stack: RunningStack, tmp_path: Path) -> Iterator[Path]:
+    """`popflow worker` under settings of its own; gives its log."""
     log = tmp_path / "worker.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*POPFLOW, "worker", "--data", str(stack.folder)],
+            [*POPFLOW, "worker", "--data", str(small_stack.folder)],
             stderr=output,
             env={**os.environ, "POPFLOW_PARTITIONS": "3", "POPFLOW_LOG_LEVEL": "debug"},
         )
     try:
         until(lambda: b"worker is ready" in log.read_bytes(), "the worker is ready")
-        yield process
+        yield log
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0, log.read_text()
-    assert b"CLI-" not in log.read_bytes(), "no event in a log, not even at DEBUG"
 
 
 def test_one_more_worker_shares_the_work_whatever_its_settings_say(
-    popflow: Terminal, another_worker: subprocess.Popen[bytes]
+    small_stack: RunningStack, another_worker: Path
 ) -> None:
     """Persons stay on the partitions that Kafka has, so their events are counted once."""
-    assert another_worker.poll() is None
-    until(lambda: popflow.stack.positions.workers() == 3, "three workers")
+    assert small_stack.positions.workers() == 2
     people = [birth() for _ in range(300)]
-    for one in people:
-        publish(popflow.stack, BIRTHS, spelled(one))
-        publish(popflow.stack, BIRTHS, spelled({**one, "revision": 2}))
-    popflow("status", "--wait", 60)
-    shards = popflow.stack.store.query(
-        "SELECT uniqExact(shard) AS n, count() FROM (SELECT DISTINCT person, shard FROM"
-        " population.reports WHERE record_id IN {ids:Array(String)}) GROUP BY person HAVING n > 1",
-        {"ids": [one["record_id"] for one in people]},
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    reports = [{**one, "revision": revision} for revision in (1, 2) for one in people]
+    small_stack.publish((BIRTHS, now, spelled(report), None) for report in reports)
+    small_stack.settle()
+    split = small_stack.store.query(
+        "SELECT person FROM population.reports GROUP BY person HAVING uniqExact(shard) > 1"
     )
-    assert shards == []
-    assert popflow.stack.audit()["different"] == 0
+    assert split == []
+    assert small_stack.store.query("SELECT uniqExact(shard) FROM population.reports") == [(5,)]
+    births = "SELECT sum(value) FROM population.daily WHERE measure = 'births'"
+    assert small_stack.store.query(births) == [(300,)]
+    log = another_worker.read_bytes()
+    assert b" DEBUG pipeline" in log
+    assert b"CLI-" not in log, "no event in a log, not even at DEBUG"

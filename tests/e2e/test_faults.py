@@ -24,6 +24,7 @@ import pytest
 from consumers.audit.recount import Accepted, recount
 from consumers.store.embedded import WRITER, EmbeddedStore
 from consumers.store.registry import add_source
+from pipeline.group import READY
 from producers.simulate.city import City
 from schemas.clock import day_date, day_number, local_day
 from schemas.sources import Source
@@ -112,10 +113,16 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
 
 def _zombie(stack: RunningStack) -> None:
     """A worker that is silent until the other one has its partitions, then goes on."""
+    _await_workers(stack, 2)
     stack.send("worker 0", signal.SIGSTOP)
     until(lambda: stack.positions.workers() == 1, "Kafka gives the stopped worker up")
     stack.send("worker 0", signal.SIGCONT)
-    until(lambda: stack.positions.workers() == 2, "the worker is back")
+    _await_workers(stack, 2)
+
+
+def _await_workers(stack: RunningStack, number: int) -> None:
+    """So many take part, none of them one that was killed and not yet given up by Kafka."""
+    until(lambda: stack.positions.workers() == number, f"{number} workers")
 
 
 def _broker(stack: RunningStack) -> None:
@@ -136,7 +143,7 @@ def _third_worker(stack: RunningStack) -> Iterator[None]:
             [*POPFLOW, "worker", "--data", str(stack.folder)], env=stack.env, stderr=words
         )
         try:
-            until(lambda: stack.positions.workers() == 3, "three workers")
+            until(lambda: READY in log.read_text("utf-8"), "the third worker is ready")
             yield
         finally:
             third.send_signal(signal.SIGTERM)
@@ -148,7 +155,7 @@ def _passing_worker(stack: RunningStack) -> None:
     """A third worker takes part for a while."""
     with _third_worker(stack):
         until(stack.waiting, "work in the stream")
-    until(lambda: stack.positions.workers() == 2, "two workers")
+    _await_workers(stack, 2)
 
 
 FAULTS: dict[str, Callable[[RunningStack], None]] = {
@@ -333,6 +340,7 @@ def test_lost_and_stale_states_are_made_whole(campaign: Campaign, tmp_path: Path
     campaign.check()
 
 
+@pytest.mark.long
 def test_a_store_that_refuses_and_resets_connections_for_a_while(tmp_path: Path) -> None:
     with EmbeddedStore(tmp_path / "store") as store, Proxy(store.url) as proxy:
         password = tmp_path / "password"

@@ -12,6 +12,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,9 +27,12 @@ from consumers.store.migrate import migrate
 from consumers.store.registry import add_source
 from pipeline import writing
 from pipeline.batching import Batch
+from pipeline.core.person import Person, person
+from pipeline.core.project import project
 from pipeline.folding import LINEAGE, LINEAGE_HEADER, JournalRecord
 from pipeline.ledger import Ledger
 from pipeline.registry import Registry
+from pipeline.state import PartitionState
 from schemas.clock import day_number
 from schemas.sources import Source
 from schemas.topics import JOURNAL
@@ -129,10 +133,28 @@ class Stage:
         )
         assert {row[:7]: row[7] for row in rows} == expected.cells
         assert audit(self.real).differences == []
+        self._check_people()
+
+    def _check_people(self) -> None:
+        """The audit leaves the register of persons out: it has to be what the entries give."""
+        self.ledger.close()
+        state = PartitionState(self.folder / "0")
+        expected = {
+            pseudonym: tuple(person(project(entry, SOURCES)))
+            for pseudonym, entry in state.all_entries()
+        }
+        state.close()
+        columns = ", ".join(("person", *Person._fields))
+        rows = self.real.query(f"SELECT {columns} FROM population.people_rows FINAL")
+        assert {row[0]: tuple(map(_as_counted, row[1:])) for row in rows} == expected
 
     def close(self) -> None:
         self.ledger.close()
         self.real.close()
+
+
+def _as_counted(value: Any) -> Any:
+    return day_number(value) if isinstance(value, date) else value
 
 
 def _record(offset: int, arrival: Accepted) -> Record:
