@@ -6,7 +6,9 @@ with the journal offset, so writing it again changes nothing.
 """
 
 import struct
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from operator import add
 from typing import Any, Protocol
 
 from pipeline.core.body import DAY, HOUSEHOLD, PLACE
@@ -25,7 +27,7 @@ from pipeline.core.reports import (
     Report,
     report,
 )
-from pipeline.core.tally import Finding, Tally
+from pipeline.core.tally import Cell, Finding, Tally
 from pipeline.state import PartitionState, cell_key
 from schemas.clock import local_day
 from schemas.events import KINDS
@@ -88,10 +90,13 @@ class Flush:
         yield "finding_rows", FINDING_COLUMNS, self.findings
         yield "cells", CELL_COLUMNS, self.cells
 
-    def add_cell(self, posted: Posted, total: int) -> None:
-        """The absolute total of this partition in one cell."""
-        cell, known_on = posted
-        self.cells.append((*cell, known_on, total, self.shard, self.version))
+    def add_cells(self, posted: Iterable[Posted], totals: Iterable[int]) -> None:
+        """The absolute totals of this partition in some cells."""
+        shard, version = self.shard, self.version
+        self.cells += [
+            (*cell, known_on, total, shard, version)
+            for (cell, known_on), total in zip(posted, totals, strict=True)
+        ]
 
 
 def version(epoch: int, offset: int) -> int:
@@ -123,14 +128,15 @@ def fold(
     told: dict[str, list[JournalRecord]] = {}
     for record in records:
         told.setdefault(record.key.decode(), []).append(record)
-    differences: dict[Posted, int] = {}
+    differences: dict[int, dict[Cell, int]] = defaultdict(dict)
     for pseudonym, entry in zip(told, state.entries(list(told)), strict=True):
         _fold_person(flush, pseudonym, entry, told[pseudonym], priorities, differences)
-    keys = [cell_key(posted) for posted in differences]
-    before = state.totals(keys)
-    for key, total, (posted, value) in zip(keys, before, differences.items(), strict=True):
-        flush.totals.append((key, total + value))
-        flush.add_cell(posted, total + value)
+    posted = [(cell, known_on) for known_on, day in differences.items() for cell in day]
+    added = [value for day in differences.values() for value in day.values()]
+    keys = list(map(cell_key, posted))
+    totals = list(map(add, state.totals(keys), added))
+    flush.totals = list(zip(keys, totals, strict=True))
+    flush.add_cells(posted, totals)
     return flush
 
 
@@ -140,7 +146,7 @@ def _fold_person(
     entry: Sequence[Report],
     told: Sequence[JournalRecord],
     priorities: Mapping[str, int],
-    differences: dict[Posted, int],
+    differences: Mapping[int, dict[Cell, int]],
 ) -> None:
     tally = project(entry, priorities) if entry else NOTHING
     seen: dict[FindingId, Finding] = {}
@@ -154,8 +160,10 @@ def _fold_person(
         changed = True
         entry = posting.entry
         flush.reports.append(_report_row(flush, arrival, record))
-        for posted, value in posting.cells.items():
-            differences[posted] = differences.get(posted, 0) + value
+        for known_on, cells in posting.cells.items():
+            day = differences[known_on]
+            for cell, value in cells.items():
+                day[cell] = day.get(cell, 0) + value
         if tally.findings:
             seen.update((_identity(finding), finding) for finding in tally.findings)
         tally = posting.after

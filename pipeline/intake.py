@@ -86,6 +86,9 @@ def _masked_as_it_is(raw: bytes) -> bytes:
     return identity.mask(text).encode("utf-8", "surrogateescape")
 
 
+_MAY_HOLD_IDENTITY = (Code.TOO_LARGE, Code.NOT_JSON, Code.PLAIN_IDENTITY)
+"""Any other refusal follows a look that found none: masking would only damage what has to be
+mended and sent again (15 digits inside a record's number are no identity number)."""
 _UNTIMELY = Refusal(
     Code.IMPOSSIBLE_DATE, "The message's timestamp is no time from 1970 to 2298 in milliseconds."
 )
@@ -172,9 +175,10 @@ class Intake:
         raw = record.value or b""
         digest = blake2b(raw, key=self._secret, person=b"refused", digest_size=16)
         digest.update(topic.encode())
-        key, value = record.key, _masked(raw)
-        if key is not None:
-            key = _masked(key)
+        key, value = record.key, raw
+        if refusal.code in _MAY_HOLD_IDENTITY:
+            value = _masked(raw)
+            key = None if key is None else _masked(key)
         purge = refusal.code is Code.PLAIN_IDENTITY or value != raw or key != record.key
         most = MAX_MESSAGE_BYTES - _ROOM
         if len(value) + len(key or b"") > most:

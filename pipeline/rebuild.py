@@ -112,8 +112,7 @@ async def _publish(
     flush = Flush(partition, state.offset, newest)
     for some in _some(state.all_totals()):
         flush.cells.clear()
-        for posted, total in some:
-            flush.add_cell(posted, total)
+        flush.add_cells(*zip(*some, strict=True))
         await insert(store, "cells", CELL_COLUMNS, flush.cells)
     for entries in _some(state.all_entries()):
         people: list[Row] = []

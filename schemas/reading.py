@@ -4,7 +4,7 @@ The same two steps serve the pipeline's intake and a publisher's check before se
 :func:`read` looks at the message alone, :func:`check` at where and when it arrived.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from schemas.refusals import Code, Refusal
 from schemas.topics import MAX_EVENT_BYTES
 
 _ONE_DAY = timedelta(days=1)
+_LONGEST_PLACE = 80
 _NOT_AFTER_THE_ACT = ("born_on", "mother_born_on", "admitted_on")
 
 
@@ -70,10 +71,16 @@ def _explain(raw: bytes, key: bytes | None) -> Event | Refusal:
 def _describe(error: ValidationError) -> str:
     """The fields that do not fit, without what they held."""
     faults = [
-        f"{'.'.join(str(step) for step in fault['loc'][1:]) or 'event'}: {fault['msg']}"
+        f"{_place(fault['loc'])}: {fault['msg']}"
         for fault in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     return identity.mask("; ".join(faults[:8])) + "."
+
+
+def _place(steps: Sequence[int | str]) -> str:
+    """Path of a field; an unknown one may have any name, of which the beginning is enough."""
+    path = ".".join(map(str, steps[1:])) or "event"
+    return path if len(path) <= _LONGEST_PLACE else f"{path[:_LONGEST_PLACE]}…"
 
 
 def check(event: Event, topic: str, known_on: date, sources: Mapping[str, int]) -> Refusal | None:

@@ -40,7 +40,9 @@ def audit(data: Path | None, as_json: bool) -> None:
     """
     with (
         open_store(endpoints(settings(data))) as store,
-        Progress(console=errors, disable=as_json, transient=True) as progress,
+        Progress(
+            console=errors, disable=as_json or not errors.is_terminal, transient=True
+        ) as progress,
     ):
         total = store.query("SELECT count() FROM population.reports FINAL")[0][0]
         task = progress.add_task("recounting 重新计数", total=total)
@@ -88,7 +90,9 @@ def rebuild(data: Path | None, as_json: bool) -> None:
         with vacant_workers(chosen.data), open_store(where) as store:
             _await_no_workers(positions, chosen.session_seconds + _LEAVE_SECONDS)
             ends = positions.journal_ends()
-            with Progress(console=errors, disable=as_json, transient=True) as progress:
+            with Progress(
+                console=errors, disable=as_json or not errors.is_terminal, transient=True
+            ) as progress:
                 tasks = {p: progress.add_task(f"partition {p}", total=ends[p]) for p in ends}
                 folded = asyncio.run(
                     rebuild_everything(

@@ -6,6 +6,7 @@ difference. One that arrives out of the order of knowledge changes that person's
 differences too.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ from pipeline.core.tally import Cell, Tally
 Posted = tuple[Cell, int]
 """A cell and the day since which its value is known."""
 
+Differences = Mapping[Cell, int]
+"""What a day of knowledge adds to cells; none of the values is zero."""
+
 
 class Posting(NamedTuple):
     """What one arrival changes for its person.
@@ -23,13 +27,13 @@ class Posting(NamedTuple):
     Attributes:
         entry: the person's reports, each once, with its earliest day of knowledge.
         changed: whether the entry changed; a repeat changes nothing.
-        cells: differences, none of them zero.
+        cells: differences by the day of knowledge that makes them.
         after: the tally of all reports with the new one.
     """
 
     entry: Sequence[Report]
     changed: bool
-    cells: Mapping[Posted, int]
+    cells: Mapping[int, Differences]
     after: Tally
 
 
@@ -57,25 +61,23 @@ def post(
     grown = [*kept, arrival]
     after = project(grown, priorities)
     if known_on >= newest:
-        cells = _difference(before, after, known_on)
+        cells = {known_on: _difference(before, after)}
     else:
         cells = _difference_of_vintages(entry, grown, known_on, priorities)
     return Posting(grown, changed=True, cells=cells, after=after)
 
 
-def _difference(before: Tally, after: Tally, known_on: int) -> dict[Posted, int]:
+def _difference(before: Tally, after: Tally) -> Differences:
     """What one day of knowledge adds."""
     old, new = before.cells, after.cells
     if not old:
-        return {(cell, known_on): value for cell, value in new.items() if value}
+        return new if all(new.values()) else {cell: value for cell, value in new.items() if value}
     cells = {
-        (cell, known_on): value - old.get(cell, 0)
-        for cell, value in new.items()
-        if value != old.get(cell, 0)
+        cell: value - old.get(cell, 0) for cell, value in new.items() if value != old.get(cell, 0)
     }
     for cell, value in old.items():
         if value and cell not in new:
-            cells[cell, known_on] = -value
+            cells[cell] = -value
     return cells
 
 
@@ -84,18 +86,22 @@ def _difference_of_vintages(
     grown: Sequence[Report],
     earliest: int,
     priorities: Mapping[str, int],
-) -> dict[Posted, int]:
+) -> dict[int, Differences]:
     """What changes on every day of knowledge from ``earliest`` on."""
     base = _known_before(entry, earliest, priorities)
-    cells: dict[Posted, int] = {}
+    cells: dict[int, dict[Cell, int]] = defaultdict(dict)
     for sign, reports in ((-1, entry), (1, grown)):
         before = base
         for known_on in sorted({r[KNOWN_ON] for r in reports if r[KNOWN_ON] >= earliest}):
             after = project([r for r in reports if r[KNOWN_ON] <= known_on], priorities)
-            for posted, value in _difference(before, after, known_on).items():
-                cells[posted] = cells.get(posted, 0) + sign * value
+            day = cells[known_on]
+            for cell, value in _difference(before, after).items():
+                day[cell] = day.get(cell, 0) + sign * value
             before = after
-    return {posted: value for posted, value in cells.items() if value}
+    return {
+        known_on: {cell: value for cell, value in day.items() if value}
+        for known_on, day in cells.items()
+    }
 
 
 def _known_before(reports: Sequence[Report], day: int, priorities: Mapping[str, int]) -> Tally:

@@ -37,6 +37,11 @@ class Person(NamedTuple):
     last_evidence: int | None
 
 
+_Bound = int | None
+_Spells = tuple[_Bound, _Bound, _Bound, _Bound, _Bound, _Bound, _Bound]
+_NO_SPELLS: _Spells = (None, None, None, None, None, None, None)
+
+
 def person(known: Tally) -> Person:
     """The row of the person whose facts these are."""
     by_day = known.facts
@@ -44,38 +49,38 @@ def person(known: Tally) -> Person:
         by_day = sorted(by_day, key=lambda fact: (fact.body[DAY], fact.record_id), reverse=True)
     line = known.presence
     district, residency = _home(line, by_day)
-    known_from, known_until = _known(line.stays) if line else (None, None)
-    managed_from, managed_until = _last(line.managed) if line else (None, None)
-    resident_from, resident_until = _last(line.resident) if line else (None, None)
-    held = [min(valid, until - 1) for _, _, valid, _, until in line.registrations] if line else []
     return Person(
-        alive=known.death is None,
-        died_on=known.death.body[DAY] if known.death else None,
-        born_on=known.born_on if known.born_on is not None else _newest(by_day, BORN_ON),
-        sex=known.sex,
-        district=district,
-        residency=residency,
-        household=_newest(by_day, HOUSEHOLD) or "",
-        known_from=known_from,
-        known_until=known_until,
-        managed_from=managed_from,
-        managed_until=managed_until,
-        resident_from=resident_from,
-        resident_until=resident_until,
-        registered_until=max(held, default=None),
-        points=_newest(by_day, POINTS, "permit"),
-        last_evidence=line.last_evidence if line else None,
+        known.death is None,
+        known.death.body[DAY] if known.death else None,
+        known.born_on if known.born_on is not None else _newest(by_day, BORN_ON),
+        known.sex,
+        district,
+        residency,
+        _newest(by_day, HOUSEHOLD) or "",
+        *(_spells(line) if line else _NO_SPELLS),
+        _newest([fact for fact in by_day if fact.kind == "permit"], POINTS),
+        line.last_evidence if line else None,
     )
 
 
-def _newest(by_day: Iterable[Fact], field: int, kind: str | None = None) -> Any:
-    """The newest word on a field, of one kind of facts or of all."""
+def _newest(by_day: Iterable[Fact], field: int) -> Any:
+    """The newest word on a field."""
     for fact in by_day:
-        if kind is None or fact.kind == kind:
-            value = fact.body[field]
-            if value is not None:
-                return value
+        value = fact.body[field]
+        if value is not None:
+            return value
     return None
+
+
+def _spells(line: Presence) -> _Spells:
+    """Known, managed and resident, each from and until; and the last day of a registration."""
+    held = [min(valid, until - 1) for _, _, valid, _, until in line.registrations]
+    return (
+        *_known(line.stays),
+        *_last(line.managed),
+        *_last(line.resident),
+        max(held, default=None),
+    )
 
 
 def _in_calendar(day: int) -> int:

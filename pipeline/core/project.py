@@ -37,9 +37,13 @@ def project(reports: Iterable[Report], priorities: Mapping[str, int]) -> Tally:
     tally = Tally(standing)
     counted = _choose(tally)
     _settle_sex(tally)
+    evidence = []
     for fact in counted:
-        RULES[fact.kind].count(tally, fact)
-    _count_presence(tally, counted)
+        rule = RULES[fact.kind]
+        rule.count(tally, fact)
+        if rule.evidence(fact):
+            evidence.append(fact)
+    _count_presence(tally, evidence)
     for conflict in conflicts:
         _raise_conflict(tally, conflict)
     return tally
@@ -98,29 +102,22 @@ def _settle_sex(tally: Tally) -> None:
             tally.find("sex_conflict", fact)
 
 
-def _count_presence(tally: Tally, counted: Sequence[Fact]) -> None:
-    evidence = [fact for fact in counted if RULES[fact.kind].evidence(fact)]
+def _count_presence(tally: Tally, evidence: Sequence[Fact]) -> None:
     line = presence(evidence, tally.death.body[DAY] if tally.death else None)
     if line is None:
         return
     tally.presence = line
-    sex, add = tally.sex, tally.add
-    for measure, spans in (
-        ("migrants_known", line.stays),
-        ("migrants_managed", line.managed),
-        ("migrants_resident", line.resident),
-    ):
-        for start, end, district, *_ in spans:
-            add(measure, district, start, "migrant", sex)
-            add(measure, district, end, "migrant", sex, "", -1)
+    tally.stock("migrants_known", line.stays)
+    tally.stock("migrants_managed", line.managed)
+    tally.stock("migrants_resident", line.resident)
     for code, fact in line.findings:
         tally.find(code, fact)
     if line.managed:
         for fact in evidence:
             if fact.kind == "move" and _registered_in_time(fact, line.managed):
                 place, day = fact.body[TARGET], fact.body[DAY]
-                add("arrivals_registered_in_time", place, day, "migrant", fact.sex)
-        _count_endorsements(tally, line.registrations, counted)
+                tally.add("arrivals_registered_in_time", place, day, "migrant", fact.sex)
+        _count_endorsements(tally, line.registrations, evidence)
 
 
 def _registered_in_time(move: Fact, managed: Iterable[Span]) -> bool:
@@ -135,10 +132,12 @@ def _registered_in_time(move: Fact, managed: Iterable[Span]) -> bool:
 
 
 def _count_endorsements(
-    tally: Tally, registrations: Sequence[Registration], counted: Sequence[Fact]
+    tally: Tally, registrations: Sequence[Registration], evidence: Sequence[Fact]
 ) -> None:
     """Which permits' endorsements fall due, and which of them came in time."""
-    renewals = [f for f in counted if f.kind == "permit" and f.body[ACTION] in RENEWALS]
+    renewals = [f for f in evidence if f.kind == "permit" and f.body[ACTION] in RENEWALS]
+    if not renewals:
+        return
     for permit, start, valid_until, place, held_until in registrations:
         lapse = valid_until + 1
         if held_until < lapse or permit.body[ACTION] not in RENEWALS:

@@ -9,7 +9,9 @@ from schemas.clock import LAST_DAY
 from schemas.districts import INSIDE
 
 if TYPE_CHECKING:
-    from pipeline.core.presence import Presence
+    from collections.abc import Iterable
+
+    from pipeline.core.presence import Presence, Span, Stay
 
 Cell = tuple[str, str, int, str, str, str]
 """(measure, district, day, residency, sex, band)"""
@@ -63,6 +65,15 @@ class Tally:
         if district in INSIDE and day <= LAST_DAY:
             cell = (measure, district, day, residency, sex, band)
             self.cells[cell] = self.cells.get(cell, 0) + value
+
+    def stock(self, measure: str, spans: Iterable[Stay | Span]) -> None:
+        """Count a migrant in on the first day of each span, and out on the day behind its last."""
+        cells, sex = self.cells, self.sex
+        for span in spans:
+            for day, value in ((span[0], 1), (span[1], -1)):
+                if day <= LAST_DAY:
+                    cell = (measure, span[2], day, "migrant", sex, "")
+                    cells[cell] = cells.get(cell, 0) + value
 
     def find(self, code: str, fact: Fact, *, source: str = "", later: int = 0) -> None:
         """Raise a finding about a fact, and its cell ``later`` days after the act."""

@@ -340,7 +340,6 @@ def test_lost_and_stale_states_are_made_whole(campaign: Campaign, tmp_path: Path
     campaign.check()
 
 
-@pytest.mark.long
 def test_a_store_that_refuses_and_resets_connections_for_a_while(tmp_path: Path) -> None:
     with EmbeddedStore(tmp_path / "store") as store, Proxy(store.url) as proxy:
         password = tmp_path / "password"

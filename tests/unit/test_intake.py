@@ -294,3 +294,16 @@ def test_nothing_that_a_publisher_can_send_stops_intake_or_the_ledger(seed: int)
         outcomes["refused"] += len(found.refused)
     assert outcomes["accepted"] + outcomes["refused"] == 5000
     assert min(outcomes.values()) > 200, outcomes
+
+
+def test_what_is_refused_for_another_reason_is_kept_as_it_was_sent() -> None:
+    inside = event("birth", record_id=f"B-{SHORT}-1", source="health.nobody")
+    raw = spelled(inside)
+    refused = refusal(Record(raw))
+    assert (refused.refusal.code, refused.value, refused.purge) == ("unknown_source", raw, False)
+
+
+def test_an_unknown_field_is_named_by_its_beginning() -> None:
+    refused = refusal(Record(spelled(event("birth", **{"x" * 5000: 1}))))
+    assert refused.refusal.code == "schema"
+    assert len(refused.refusal.reason) < 400
