@@ -16,6 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -279,7 +280,6 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy")
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
-        self._pumps: set[asyncio.Task[None]] = set()
         self._port = 0
         self.reset_connections = 0
 
@@ -290,7 +290,6 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         self.refuse()
-        self.reset()
         self._run(self._settle())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -326,7 +325,8 @@ class Proxy:
 
     async def _break_off(self) -> None:
         no_farewell = struct.pack("ii", 1, 0)
-        for writer in self._open:
+        while self._open:
+            writer = self._open.pop()
             writer.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, no_farewell
             )
@@ -334,19 +334,23 @@ class Proxy:
             self.reset_connections += 1
 
     async def _settle(self) -> None:
-        await asyncio.gather(*self._pumps, return_exceptions=True)
+        """Until no connection is left; one that was just being taken counts."""
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await self._break_off()
+            await asyncio.wait(others, timeout=0.1)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             back_reader, back_writer = await asyncio.open_connection(*self._target)
         except OSError:
             writer.transport.abort()
+            await self._closed(writer)
             return
-        for source, sink in ((reader, back_writer), (back_reader, writer)):
-            self._open.add(sink)
-            pump = asyncio.create_task(self._pump(source, sink))
-            self._pumps.add(pump)
-            pump.add_done_callback(self._pumps.discard)
+        self._open |= {writer, back_writer}
+        await asyncio.gather(
+            self._pump(reader, back_writer),
+            self._pump(back_reader, writer),
+        )
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         try:
@@ -358,3 +362,8 @@ class Proxy:
         finally:
             self._open.discard(sink)
             sink.close()
+            await self._closed(sink)
+
+    async def _closed(self, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            await writer.wait_closed()
