@@ -1,4 +1,4 @@
-"""The Faust app: one intake agent for each raw topic, one ledger agent for the journal."""
+"""The Faust app: an intake agent for each raw topic, a ledger agent, and the leader's readings."""
 
 import asyncio
 import logging
@@ -10,22 +10,26 @@ from faust.types import TP
 from faust.types.streams import StreamT
 
 from consumers.store.client import Store
+from consumers.store.errors import StoreError
 from pipeline.batching import Batch, BatchApp, Limits, consume
 from pipeline.folding import JournalRecord
 from pipeline.group import GROUP, READY
+from pipeline.indicators import Readings
 from pipeline.intake import Intake
-from pipeline.journal import Journal
+from pipeline.journal import Journal, JournalError
 from pipeline.ledger import Ledger
 from pipeline.metrics import serve
 from pipeline.purge import Purge
 from pipeline.registry import Registry
 from pipeline.settings import Settings
-from schemas.topics import JOURNAL, RAW, REJECTED
+from schemas.topics import JOURNAL, RAW, READINGS, REJECTED
 
 log = logging.getLogger(__name__)
 
-STAGES = ("intake", "ledger")
+STAGES = ("intake", "ledger", "readings")
 _FOLD_RECORDS = 20_000
+_LOOK_SECONDS = 0.5
+"""How often the leader looks whether anything has changed."""
 _AT_ONCE = 2
 """Partitions counted at the same time: while one waits for the store, another computes."""
 
@@ -91,6 +95,7 @@ class Worker:
         registry = Registry(store)
         self._journal = Journal(settings.bootstrap, JOURNAL)
         self._rejected = Journal(settings.bootstrap, REJECTED)
+        self._published = Journal(settings.bootstrap, READINGS)
         self._purge = Purge(settings.bootstrap)
         self.intake = Intake(
             store,
@@ -102,6 +107,7 @@ class Worker:
             secret=secret,
         )
         self.ledger = Ledger(store, registry, settings.state, JournalReader(settings.bootstrap))
+        self.readings = Readings(store, self._published)
         self._declare_agents(stages)
 
     def _declare_agents(self, stages: Sequence[str]) -> None:
@@ -111,6 +117,8 @@ class Worker:
                 self.app.agent(self.app.batches(topic), name=f"intake-{kind}")(self._take_in)
         if "ledger" in stages:
             self.app.agent(self.app.batches(JOURNAL), name="ledger")(self._count)
+        if "readings" in stages:
+            self.app.timer(_LOOK_SECONDS)(self._publish)
         self.app.on_revoked(self._give_up)
         self.app.on_assigned(self._take_over)
 
@@ -119,6 +127,15 @@ class Worker:
 
     async def _count(self, stream: StreamT[Batch]) -> None:
         await consume(stream, self.ledger.handle, at_once=_AT_ONCE)
+
+    async def _publish(self) -> None:
+        if not self.app.is_leader():
+            self.readings.forget()
+            return
+        try:
+            await self.readings.step()
+        except (StoreError, JournalError) as error:
+            log.error("Readings could not be published: %s", error)
 
     async def _take_over(self, held: set[TP]) -> None:
         log.info("%s with %d partitions", READY, len(held))
@@ -134,11 +151,13 @@ class Worker:
         """
         self.settings.data.mkdir(parents=True, exist_ok=True)
         serve(self.settings.host, self.settings.metrics_port)
-        await asyncio.gather(self._journal.start(), self._rejected.start())
+        writers = (self._journal, self._rejected, self._published)
+        await asyncio.gather(*(writer.start() for writer in writers))
         try:
             # What Kafka has, not what a setting says: all of a person goes to one partition.
             self.intake.partitions = await self._journal.partitions()
+            self.readings.partitions = await self._published.partitions()
             await self.app.serve()
         finally:
             self.ledger.close()
-            await asyncio.gather(self._journal.stop(), self._rejected.stop(), self._purge.stop())
+            await asyncio.gather(*(writer.stop() for writer in writers), self._purge.stop())

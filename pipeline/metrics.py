@@ -47,6 +47,15 @@ FRESHNESS_SECONDS = Gauge(
     "Age of the newest event when it became visible 数据时延",
     registry=REGISTRY,
 )
+EVALUATION_SECONDS = Histogram(
+    "popflow_evaluation_seconds",
+    "Time to evaluate and publish the readings of one day 指标计算耗时",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+READINGS = Counter(
+    "popflow_readings_published", "Readings published 已发布指标值", registry=REGISTRY
+)
 
 
 def serve(host: str, port: int) -> int:

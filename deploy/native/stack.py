@@ -19,6 +19,7 @@ from consumers.store.client import Store
 from consumers.store.embedded import WRITER, server_command, users
 from consumers.store.migrate import migrate, seed_districts
 from consumers.store.registry import seed_sources
+from consumers.store.views import create_views
 from deploy.native.endpoints import STACK_FILE, SUPERVISOR, occupant
 from deploy.native.endpoints import Endpoints as Endpoints
 from deploy.native.endpoints import running as running
@@ -157,6 +158,7 @@ class Stack:
         self.tell("preparing tables", 0, 1)
         with Store.connect(url, user, password) as store:
             migrate(store)
+            create_views(store)
             seed_districts(store, _district_rows())
             seed_sources(store, DEMONSTRATION)
         self.tell("preparing tables", 1, 1)

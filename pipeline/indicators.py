@@ -1,0 +1,313 @@
+"""The readings agent: what a flush touched is evaluated again, and everything at local midnight.
+
+One worker, the leader, does it for the whole group. A reading is written to the topic, then to
+the store, where (key, as_of, known_on) is one row: two leaders for a moment, or one that died in
+between, repeat themselves and publish nothing twice.
+
+The present day is evaluated first, whenever cells, baselines or reference facts have changed.
+Days before it that are kept (see :func:`kept_days`) follow one by one, the longest waiting first,
+so that a late event shows everywhere without holding up the present; all of it takes a bounded
+share of the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+import orjson
+
+from consumers.delays import delays
+from consumers.indicators import readings
+from consumers.store.client import Store
+from pipeline.catalogue import INDICATORS
+from pipeline.catalogue.model import Count, Indicator
+from pipeline.catalogue.windows import span
+from pipeline.core.delays import Shares, completeness
+from pipeline.core.published import Before, Published, publish
+from pipeline.core.rates import Reading
+from pipeline.journal import Journal, partition_of
+from pipeline.metrics import EVALUATION_SECONDS, READINGS
+from pipeline.writing import insert, until_stored
+from schemas.clock import ZONE
+from schemas.districts import CITY
+
+log = logging.getLogger(__name__)
+
+KEPT_DAYS = 35
+KEPT_MONTHS = 24
+DELAYS_SECONDS = 600.0
+SHARE_OF_TIME = 0.3
+"""Of the time, at most, that evaluations may take: the stream needs the engine too."""
+
+COLUMNS = (
+    *("indicator", "base", "district", "window", "as_of", "known_on"),
+    *("numerator", "denominator", "value", "low", "high", "completeness", "status"),
+    *("reason", "note", "cause", "published_at"),
+)
+
+
+class Marks(NamedTuple):
+    """How far the tables have come."""
+
+    cells: dict[int, int]
+    baseline: int
+    reference: int
+
+
+@dataclass
+class Touched:
+    """What has to be evaluated again, and why; no names: everything.
+
+    Attributes:
+        measures: of the cells that changed.
+        districts: where they changed.
+        causes: other reasons, each of which concerns everything.
+    """
+
+    measures: set[str] = field(default_factory=set)
+    districts: set[str] = field(default_factory=set)
+    causes: set[str] = field(default_factory=set)
+
+    def add(self, other: Touched) -> None:
+        """Both."""
+        self.measures |= other.measures
+        self.districts |= other.districts
+        self.causes |= other.causes
+
+    def indicators(self) -> list[str]:
+        """Keys of the catalogue that may have moved."""
+        if self.causes:
+            return list(INDICATORS)
+        return [key for key, entry in INDICATORS.items() if entry.measures & self.measures]
+
+    def areas(self) -> list[str] | None:
+        """Districts that may have moved, the city among them; None: all."""
+        return None if self.causes else [*sorted(self.districts), CITY]
+
+    def cause(self, entry: Indicator) -> str:
+        """What a reading of an entry says of its reason."""
+        moved = sorted(entry.measures & self.measures)
+        events = [f"events: {', '.join(moved)}"] if moved else []
+        return "; ".join([*sorted(self.causes), *events])
+
+
+def kept_days(today: date, first: date) -> Iterator[date]:
+    """The days before today whose published readings follow what becomes known.
+
+    Five weeks, the ends of the last two years' months, and the ends of all calendar and
+    mother-and-child years with data. Any other day can be asked for (``indicators_as_known``).
+    """
+    recent = [today - timedelta(days) for days in range(1, KEPT_DAYS + 1)]
+    yield from recent
+    months = (today.year * 12 + today.month - 1 - back for back in range(KEPT_MONTHS))
+    ends = {date(month // 12, month % 12 + 1, 1) - timedelta(1) for month in months}
+    years = range(first.year, today.year + 1)
+    ends |= {date(year, 12, 31) for year in years} | {date(year, 9, 30) for year in years}
+    yield from sorted((day for day in ends if day < recent[-1] and day >= first), reverse=True)
+
+
+def local_today() -> date:
+    """The local date."""
+    return datetime.now(ZONE).date()
+
+
+class Readings:
+    """Keeps what is published up to date.
+
+    Args:
+        store: where cells are read and readings written.
+        topic: writer of ``population.readings.v1``; started and stopped by the caller.
+        partitions: of the topic.
+        today: tells the local date.
+
+    Attributes:
+        waiting: days that have to be evaluated again, and why.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        topic: Journal,
+        *,
+        partitions: int = 1,
+        today: Callable[[], date] = local_today,
+    ) -> None:
+        self._store = store
+        self._topic = topic
+        self.partitions = partitions
+        self.today = today
+        self._marks: Marks | None = None
+        self._day: date | None = None
+        self.waiting: dict[date, Touched] = {}
+        self._rest_until = 0.0
+        self._delays: dict[str, Shares] = {}
+        self._delays_at = 0.0
+
+    def forget(self) -> None:
+        """Another worker leads now: what this one knew may be outdated when it leads again."""
+        self._marks = self._day = None
+        self.waiting.clear()
+
+    async def step(self) -> int:
+        """Publish what has changed; gives the number of readings published."""
+        today = self.today()
+        await self._look(today)
+        if not self.waiting or time.monotonic() < self._rest_until:
+            return 0
+        day = today if today in self.waiting else next(iter(self.waiting))
+        touched = self.waiting.pop(day)
+        began = time.monotonic()
+        try:
+            return await self._evaluate(day, touched, today)
+        except BaseException:
+            self._wait(day, touched)
+            raise
+        finally:
+            took = time.monotonic() - began
+            self._rest_until = time.monotonic() + took * (1 / SHARE_OF_TIME - 1)
+
+    async def _look(self, today: date) -> None:
+        """Note which days have to be evaluated again, and why."""
+        marks = await self._ask(_marks)
+        before, self._marks = self._marks, marks
+        since, touched = date.min, Touched()
+        if before is None or today != self._day:
+            touched.causes.add("start" if before is None else "day")
+            self._day = today
+        else:
+            if marks.baseline != before.baseline:
+                touched.causes.add("baseline")
+            if marks.reference != before.reference:
+                touched.causes.add("reference")
+            if marks.cells != before.cells:
+                changed = await self._ask(lambda store: _changes(store, before.cells))
+                touched.measures = {measure for measure, _, _ in changed}
+                touched.districts = {district for _, district, _ in changed}
+                if not touched.causes:
+                    since = min(day for _, _, day in changed)
+        if touched.measures or touched.causes:
+            for day in (today, *kept_days(today, await self._ask(_first_day))):
+                if day >= since:
+                    self._wait(day, touched)
+
+    def _wait(self, day: date, touched: Touched) -> None:
+        self.waiting.setdefault(day, Touched()).add(touched)
+
+    async def _evaluate(self, as_of: date, touched: Touched, today: date) -> int:
+        """Evaluate a day and publish what is news."""
+        keys = touched.indicators()
+        if not keys:
+            return 0
+        began = time.perf_counter()
+        shares = await self._known_delays(today)
+        found = await self._ask(
+            lambda store: readings(store, as_of, today, indicators=keys, districts=touched.areas())
+        )
+        before = await self._ask(lambda store: _published(store, as_of))
+        news = []
+        for reading in found:
+            entry = INDICATORS[reading.indicator]
+            now = publish(
+                reading,
+                _complete(entry, reading, shares, today),
+                before.get(reading.key),
+                today,
+                touched.cause(entry),
+            )
+            if now is not None:
+                news.append(now)
+        await self._write(news)
+        EVALUATION_SECONDS.observe(time.perf_counter() - began)
+        READINGS.inc(len(news))
+        return len(news)
+
+    async def _write(self, news: list[Published]) -> None:
+        if not news:
+            return
+        published_at = time.time_ns() // 1_000_000
+        rows = [_row(each, published_at) for each in news]
+        records = []
+        for row in rows:
+            key = "|".join(map(str, row[:5])).encode()
+            shown = dict(zip(COLUMNS, row, strict=True))
+            shown["published_at"] = datetime.fromtimestamp(published_at / 1000, UTC).astimezone(
+                ZONE
+            )
+            value = orjson.dumps(shown)
+            records.append((partition_of(key, self.partitions), published_at, key, value, ()))
+        await self._topic.write(records)
+        await insert(self._store, "readings", COLUMNS, rows)
+
+    async def _known_delays(self, today: date) -> dict[str, Shares]:
+        if not self._delays_at or time.monotonic() - self._delays_at > DELAYS_SECONDS:
+            self._delays = await self._ask(lambda store: delays(store, today))
+            self._delays_at = time.monotonic()
+        return self._delays
+
+    async def _ask(self, question: Callable[[Store], Any]) -> Any:
+        return await until_stored(lambda: asyncio.to_thread(question, self._store))
+
+
+def _complete(
+    entry: Indicator, reading: Reading, shares: dict[str, Shares], today: date
+) -> float | None:
+    """Expected share known of what an entry counts: of the slowest of its measures."""
+    counted = [term.measure for term in (entry.numerator, entry.less) if isinstance(term, Count)]
+    if not counted or any(measure not in shares for measure in counted):
+        return None
+    age = (today - reading.as_of).days
+    days = span(reading.window, reading.as_of).days
+    return min(completeness(shares[measure], age, days) for measure in counted)
+
+
+def _row(each: Published, published_at: int) -> tuple[Any, ...]:
+    r = each.reading
+    numerator, denominator, value, low, high, reason, note = each.figures
+    return (
+        *(r.indicator, r.base, r.district, r.window, r.as_of, r.known_on),
+        *(numerator, denominator, value, low, high, each.completeness, each.status),
+        *(reason, note, each.cause, published_at),
+    )
+
+
+def _marks(store: Store) -> Marks:
+    cells = store.query("SELECT shard, max(version) FROM population.cells GROUP BY shard")
+    others = store.query(
+        "SELECT (SELECT max(version) FROM population.baseline_rows),"
+        " (SELECT max(version) FROM population.reference_rows)"
+    )
+    return Marks(dict(cells), *others[0])
+
+
+def _changes(store: Store, since: dict[int, int]) -> Iterable[tuple[str, str, date]]:
+    """Measure, district and first day of the cells written since."""
+    return store.query(
+        "SELECT measure, district, min(day) FROM population.cells"
+        " WHERE version > transform(shard, {shards:Array(UInt16)}, {versions:Array(UInt64)},"
+        " toUInt64(0)) GROUP BY measure, district",
+        {"shards": list(since), "versions": list(since.values())},
+    )
+
+
+def _first_day(store: Store) -> date:
+    """The first day with a count; today's year when there is none."""
+    rows = store.query("SELECT min(day), count() FROM population.cells")
+    first, count = rows[0]
+    return first if count else local_today()
+
+
+def _published(store: Store, as_of: date) -> dict[tuple[str, str, str, str], Before]:
+    """What stands published for a day."""
+    rows = store.query(
+        "SELECT indicator, base, district, `window`, numerator, denominator, value, low, high,"
+        " reason, note, completeness, status FROM population.indicators"
+        " WHERE as_of = {as_of:Date32}",
+        {"as_of": as_of},
+    )
+    return {row[:4]: Before(row[4:11], row[11], row[12]) for row in rows}
