@@ -278,7 +278,8 @@ class Proxy:
         self._target = (parts.hostname, parts.port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy")
-        self._server: asyncio.Server | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._serving: set[asyncio.Task[None]] = set()
         self._open: set[asyncio.StreamWriter] = set()
         self._port = 0
         self.reset_connections = 0
@@ -315,13 +316,25 @@ class Proxy:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+        listener = socket.create_server(("127.0.0.1", self._port))
+        listener.setblocking(False)
+        self._port = listener.getsockname()[1]
+        self._accepting = asyncio.create_task(self._accept(listener))
+
+    async def _accept(self, listener: socket.socket) -> None:
+        # asyncio's own server leaves a transport open that it was just accepting when closed.
+        with listener:
+            while True:
+                connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+                serving = asyncio.create_task(self._serve(connection))
+                self._serving.add(serving)
+                serving.add_done_callback(self._serving.discard)
 
     async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.wait([self._accepting])
+            self._accepting = None
 
     async def _break_off(self) -> None:
         no_farewell = struct.pack("ii", 1, 0)
@@ -335,11 +348,12 @@ class Proxy:
 
     async def _settle(self) -> None:
         """Until no connection is left; one that was just being taken counts."""
-        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        while self._serving:
             await self._break_off()
-            await asyncio.wait(others, timeout=0.1)
+            await asyncio.wait(self._serving, timeout=0.1)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
         try:
             back_reader, back_writer = await asyncio.open_connection(*self._target)
         except OSError:

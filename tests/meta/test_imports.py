@@ -17,7 +17,7 @@ from tests.meta.documents import ROOT, name_of
 
 OURS = ("schemas", "pipeline", "producers", "consumers", "deploy")
 CONTRACT_NEEDS = {"orjson", "pydantic", "pydantic_core"}
-CORE_NEEDS = {"orjson"}
+CORE_NEEDS = {"orjson", "scipy"}
 IMPURE = {
     *("asyncio", "concurrent", "ctypes", "fcntl", "http", "io", "logging", "multiprocessing"),
     *("os", "pathlib", "queue", "random", "secrets", "select", "shutil", "signal", "socket"),
