@@ -12,7 +12,7 @@ from pipeline.core.facts import Conflict, facts
 from pipeline.core.kinds import RULES
 from pipeline.core.kinds.move import ORIGIN, TARGET
 from pipeline.core.kinds.permit import ACTION, RENEWALS
-from pipeline.core.presence import Registration, Span, presence
+from pipeline.core.presence import NEVER, Registration, Span, presence
 from pipeline.core.reports import Report
 from pipeline.core.tally import Finding, Tally
 
@@ -149,15 +149,18 @@ def _count_endorsements(
         lapse = valid_until + 1
         if held_until < lapse or permit.body[ACTION] not in RENEWALS:
             continue
-        followed = [
-            other.body[DAY]
-            for other in renewals
-            if other.body[DAY] > start and other.body[PLACE] == place
-        ]
-        if followed and min(followed) < month_before(lapse):
+        followed = min(
+            (
+                other.body[DAY]
+                for other in renewals
+                if other.body[DAY] > start and other.body[PLACE] == place
+            ),
+            default=NEVER,
+        )
+        if followed < month_before(lapse):
             continue
         tally.add("endorsements_due", place, lapse, "migrant", permit.sex)
-        if followed and min(followed) <= lapse + ENDORSE_WITHIN:
+        if followed <= lapse + ENDORSE_WITHIN:
             tally.add("endorsed_in_time", place, lapse, "migrant", permit.sex)
 
 
