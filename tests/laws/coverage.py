@@ -15,6 +15,8 @@ TRIANGLE = Path(__file__).parents[1] / "data/aids_reporting_delay_1983_1992.csv"
 BIRTHS = (1.06, 1.16, 1.10, 1.10, 1.12, 0.80, 0.66)
 DELAYS = 60
 DAYS = 14
+SEED = 2026
+"""Of the draws that are printed; drawn after the method was finished."""
 TOTAL = 560
 QUARTERS, DELAYS_OF_QUARTERS = 38, 15
 QUARTERLY = {"season": 1, "half_life": 2.0, "window": 12}
@@ -22,7 +24,7 @@ QUARTERLY = {"season": 1, "half_life": 2.0, "window": 12}
 
 @dataclass(frozen=True)
 class Scenario:
-    """Reporting as it might be; none of it was used to choose the method's constants.
+    """Reporting as it might be.
 
     Attributes:
         level: facts on a mean day.

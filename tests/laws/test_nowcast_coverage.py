@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.laws.coverage import SCENARIOS, Scenario, of_scenario, of_triangle, triangle
+from tests.laws.coverage import SCENARIOS, SEED, Scenario, of_scenario, of_triangle, triangle
 
 PRINTED = Path(__file__).parents[2] / "pipeline/catalogue/README.md"
 
@@ -32,8 +32,8 @@ def test_on_a_real_triangle_of_delays() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name_en)
 def test_on_simulated_delays(scenario: Scenario) -> None:
-    held, made = of_scenario(scenario, 1)
+    held, made = of_scenario(scenario, SEED)
     assert made > 1000
     shown = _within(held, made)
-    row = f"| {scenario.name_en} | {made} | {shown} |"
+    row = f": {scenario.name_en} | {made} | {shown} |"
     assert row in PRINTED.read_text("utf-8"), row
