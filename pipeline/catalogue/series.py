@@ -44,12 +44,22 @@ def lengths(windows: Sequence[str]) -> list[str]:
 
 
 class Series:
-    """Columns of one statement, named when they are first asked for."""
+    """Columns of one statement, named when they are first asked for.
+
+    Attributes:
+        windows: of the arrays.
+        flows: what the columns of counts are of, with their base.
+        stocks: likewise of stocks, with their conventions (rolling, calendar).
+        scatter: likewise of the sums of squares and products over days.
+    """
 
     def __init__(self, selection: Selection) -> None:
         self.windows = selection.windows
         self._areas = selection.areas
         self._lengths = lengths(selection.windows)
+        self.flows: dict[str, tuple[Count, str]] = {}
+        self.stocks: dict[str, tuple[Stock, str, tuple[str, str]]] = {}
+        self.scatter: dict[str, tuple[Count, Count, str]] = {}
         self._flows: dict[str, str] = {}
         self._flow_measures: set[str] = set()
         self._stocks: dict[str, str] = {}
@@ -62,7 +72,9 @@ class Series:
     def flow(self, count: Count, base: str) -> str:
         """The column of a count."""
         self._flow_measures.add(count.measure)
-        return self._flows.setdefault(_condition(count, base), f"f{len(self._flows)}")
+        name = self._flows.setdefault(_condition(count, base), f"f{len(self._flows)}")
+        self.flows.setdefault(name, (count, base))
+        return name
 
     def stock(self, stock: Stock, base: str, entry: Indicator) -> str:
         """The column of a stock, summed as the entry's conventions say."""
@@ -81,16 +93,25 @@ class Series:
         if stock.urban:
             weight = f"arrayMap(x -> x * facts[concat('urban_class|', district)], {weight})"
         made = f"sumForEachIf({weight}, {' AND '.join(conditions)})"
-        return self._stocks.setdefault(made, f"s{len(self._stocks)}")
+        name = self._stocks.setdefault(made, f"s{len(self._stocks)}")
+        self.stocks.setdefault(name, (stock, base, conventions))
+        return name
 
     def moments(self, y: Count, x: Count, base: str) -> str:
         """The column of Σy², Σxy and Σx² over days."""
         self._moment_measures |= {y.measure, x.measure}
         pair = (_condition(y, base), _condition(x, base))
-        return self._moments.setdefault(pair, f"m{len(self._moments)}")
+        name = self._moments.setdefault(pair, f"m{len(self._moments)}")
+        self.scatter.setdefault(name, (y, x, base))
+        return name
+
+    def balance(self, part: str) -> str:
+        """The column of a part of the balance between the two newest baselines."""
+        self._between = True
+        return part
 
     def between(self, part: str) -> str:
-        """A part of the balance between the two newest baselines, the same in every window."""
+        """The same as an array, equal in every window."""
         self._between = True
         return f"[{', '.join([part] * len(self.windows))}]"
 
@@ -239,6 +260,15 @@ class Series:
         if CITY in self._areas:
             return ""
         return f" AND district IN ({listed(self._areas)})"
+
+    def statement(self) -> str:
+        """The columns of each area, and what is looked up once, as one statement.
+
+        Columns: area, newest, earlier, facts (see :meth:`context`), then the columns by name.
+        """
+        return f"""WITH
+{self.context()}
+SELECT newest, earlier, facts, r.* FROM ({self.relation()}) AS r"""
 
     def context(self) -> str:
         """What is looked up once: the baselines that serve, and the reference facts."""
