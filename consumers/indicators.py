@@ -12,7 +12,8 @@ from pipeline.catalogue.selection import select
 from pipeline.core.rates import Reading
 from schemas.clock import LAST_VALID
 
-_SETTINGS = "\nSETTINGS max_query_size = 1048576"
+SETTINGS = "\nSETTINGS max_query_size = 1048576"
+"""Of a statement of all readings."""
 
 
 def readings(
@@ -47,7 +48,7 @@ def readings(
         return []
     how = assembly(selection)
     columns = store.columns(
-        how.series.statement() + _SETTINGS,
+        how.series.statement() + SETTINGS,
         {"as_of": as_of, "known_on": known_on or LAST_VALID},
     )
     return list(how.readings(*sums(columns, how), as_of, known_on))
@@ -55,7 +56,7 @@ def readings(
 
 def sums(
     columns: Mapping[str, Sequence[Any]], how: Assembly
-) -> tuple[dict[str, dict[str, Sequence[int]]], Context]:
+) -> tuple[dict[str, dict[str, list[int]]], Context]:
     """The columns of a statement by area, and its context."""
     width = len(how.series.windows)
     by_area = {
@@ -69,4 +70,5 @@ def sums(
         for place, area in enumerate(columns["area"])
     }
     newest, earlier, facts = (columns[name][0] for name in ("newest", "earlier", "facts"))
-    return by_area, Context(newest[0], earlier[0], facts)
+    days = [top[1] if top[0] else None for top in (newest, earlier)]
+    return by_area, Context(days[0], days[1], facts)

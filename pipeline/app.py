@@ -169,6 +169,7 @@ class Worker:
         try:
             # What Kafka has, not what a setting says: all of a person goes to one partition.
             self.intake.partitions = await self._journal.partitions()
+            self.readings.shards = self.intake.partitions
             self.readings.partitions = await self._published.partitions()
             await self.app.serve()
         finally:

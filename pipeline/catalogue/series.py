@@ -53,7 +53,14 @@ class Series:
         scatter: likewise of the sums of squares and products over days.
     """
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Selection, known: str = KNOWN) -> None:
+        """Begin a statement.
+
+        Args:
+            selection: what is asked for.
+            known: which cells are looked at, by the day they became known.
+        """
+        self._known = known
         self.windows = selection.windows
         self._areas = selection.areas
         self._lengths = lengths(selection.windows)
@@ -157,7 +164,7 @@ class Series:
     def _recent(self, measures: set[str]) -> str:
         """The cells of the longest window."""
         return (
-            f"measure IN ({listed(sorted(measures))}) AND {KNOWN} AND day <= {{as_of:Date32}}"
+            f"measure IN ({listed(sorted(measures))}) AND {self._known} AND day <= {{as_of:Date32}}"
             f" AND day > {{as_of:Date32}} - {LONGEST}{self._places()}"
         )
 
@@ -171,7 +178,8 @@ class Series:
         if migrants:
             changes.append(
                 "SELECT district, measure, sex, -1 AS age, toInt32(day) AS d, value AS v, 0 AS g"
-                f" FROM population.cells FINAL WHERE measure IN ({listed(migrants)}) AND {KNOWN}"
+                " FROM population.cells FINAL"
+                f" WHERE measure IN ({listed(migrants)}) AND {self._known}"
                 f" AND day <= {{as_of:Date32}}{self._places()}"
             )
         if "population" in self._stock_measures:
@@ -181,7 +189,7 @@ class Series:
             changes.append(
                 f"SELECT district, measure, sex, {age} AS age, toInt32(day) AS d, value AS v,"
                 f" toInt32(d <= {_NEWEST}) AS g"
-                f" FROM population.cells FINAL WHERE measure = 'population' AND {KNOWN}"
+                f" FROM population.cells FINAL WHERE measure = 'population' AND {self._known}"
                 f" AND toInt32(day) > least({_NEWEST}, {AS_OF} - {LONGEST})"
                 f" AND toInt32(day) <= greatest({_NEWEST}, {AS_OF}){self._places()}"
             )
@@ -217,21 +225,29 @@ class Series:
     def _moment_areas(self) -> str:
         if not self._moments:
             return ""
-        daily, columns = [], []
-        for (y, x), name in self._moments.items():
-            daily += [f"sumIf(value, {y}) AS {name}y", f"sumIf(value, {x}) AS {name}x"]
+        columns = []
+        for name in self._moments.values():
             for part in ("yy", "xy", "xx"):
                 product = " * ".join(f"toFloat64({name}{factor})" for factor in part)
                 sums = [f"sumIf({product}, d > {AS_OF} - {n})" for n in self._lengths]
                 columns.append(f"[{', '.join(sums)}] AS {name}_{part}")
-        return f"""SELECT area, {", ".join(columns)}
-        FROM (
-            SELECT area, toInt32(day) AS d, {", ".join(daily)}
+        return f"SELECT area, {', '.join(columns)} FROM ({self.daily()}) GROUP BY area"
+
+    def daily(self) -> str:
+        """What the sums of squares and products are made of: ``y`` and ``x`` by area and day.
+
+        Columns: area, d (days since 1970), then both of each column by name.
+        """
+        daily = [
+            f"sumIf(value, {on}) AS {name}{factor}"
+            for pair, name in self._moments.items()
+            for on, factor in zip(pair, "yx", strict=True)
+        ]
+        return f"""SELECT area, toInt32(day) AS d, {", ".join(daily)}
             FROM (
                 SELECT day, district, measure, residency, sex, band, value
                 FROM population.cells FINAL WHERE {self._recent(self._moment_measures)}
-            ) {self._areas_of_districts()} GROUP BY area, d
-        ) GROUP BY area"""
+            ) {self._areas_of_districts()} GROUP BY area, d"""
 
     def _balance_areas(self) -> str:
         if not self._between:
@@ -246,7 +262,7 @@ class Series:
             UNION ALL
             SELECT district, -value AS r, 0 AS i, 0 AS b, 0 AS newest_one
             FROM population.cells FINAL
-            WHERE measure = 'population' AND {KNOWN} AND {inside}{self._places()}
+            WHERE measure = 'population' AND {self._known} AND {inside}{self._places()}
         ) {self._areas_of_districts()} GROUP BY area"""
 
     def _areas_of_districts(self) -> str:
