@@ -7,11 +7,11 @@ is still possible of each single count.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
-import numpy as np
 import pytest
 from scipy.optimize import Bounds, LinearConstraint, milp
 
@@ -104,8 +104,8 @@ class Attacker:
     def __init__(self, table: Table, seen: Figures) -> None:
         self.table, self.seen = table, seen
         self.places = {cell: i for i, cell in enumerate(sorted(table))}
-        self.low, self.high = np.zeros(len(table)), np.full(len(table), 10_000.0)
-        self.rows: list[np.ndarray] = []
+        self.low, self.high = [0.0] * len(table), [10_000.0] * len(table)
+        self.rows: list[list[float]] = []
         self.sums: list[tuple[float, float]] = []
         for month, period in enumerate(MONTHS):
             for district in DISTRICTS:
@@ -127,9 +127,8 @@ class Attacker:
         return THRESHOLD, min(self._shown(period)) + STEP - 1
 
     def _line(self, cells: list[tuple[str, int]], least: float, most: float) -> None:
-        row = np.zeros(len(self.places))
-        row[[self.places[cell] for cell in cells]] = 1
-        self.rows.append(row)
+        held = {self.places[cell] for cell in cells}
+        self.rows.append([float(place in held) for place in range(len(self.places))])
         self.sums.append((least, most))
 
     def _hidden_ones(self, month: int, period: str) -> None:
@@ -140,7 +139,7 @@ class Attacker:
         cap = (THRESHOLD - 1) * (len(hidden) - 1) // STEP * STEP
         if any(self.table[d, month] >= THRESHOLD for d in hidden):
             cap = min(self._shown(period))
-        most = pool + STEP - 1 if pool < cap else np.inf
+        most = pool + STEP - 1 if pool < cap else math.inf
         self._line([(d, month) for d in hidden], min(pool, cap), most)
 
     def _year(self, district: str) -> None:
@@ -153,15 +152,13 @@ class Attacker:
 
     def possible(self, cell: tuple[str, int]) -> int:
         """From the least to the greatest value that the count may have."""
-        goal = np.zeros(len(self.places))
-        goal[self.places[cell]] = 1
         ends = []
         for sign in (1, -1):
             result = milp(
-                sign * goal,
-                constraints=LinearConstraint(np.array(self.rows), *zip(*self.sums, strict=True)),
+                [sign * float(place == self.places[cell]) for place in self.places.values()],
+                constraints=LinearConstraint(self.rows, *zip(*self.sums, strict=True)),
                 bounds=Bounds(self.low, self.high),
-                integrality=np.ones(len(self.places)),
+                integrality=[1] * len(self.places),
             )
             assert result.success
             ends.append(round(sign * result.fun))
