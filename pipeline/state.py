@@ -5,7 +5,7 @@ key. The state is a fold of the journal and nothing more: lost, stale or written
 format, it is folded anew (:mod:`pipeline.ledger`), so it needs no backup and no migration.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from pipeline.core.reports import Report
 FORMAT = 1
 """Of the keys and values below; a folder of another format is folded anew."""
 
-_ENTRY, _TOTAL, _META = b"e", b"t", b"m"
+_ENTRY, _TOTAL, _META, _FORGOTTEN = b"e", b"t", b"m", b"f"
 _encode = msgspec.msgpack.Encoder().encode
 _decode_entry = msgspec.msgpack.Decoder(
     list[tuple[str, str, str, int, bool, bytes, int, tuple[Any, ...] | None]]
@@ -134,6 +134,40 @@ class PartitionState:
             if not isinstance(key, bytes) or not key.startswith(prefix):
                 return
             yield key[1:], bytes(value)
+
+    def forget(self, persons: Sequence[str], cells: Mapping[Posted, int]) -> None:
+        """Drop persons' entries; the totals keep what they added, and so does a sum without names.
+
+        Args:
+            persons: whose entries go.
+            cells: what they added, all of them together.
+        """
+        batch = WriteBatch(raw_mode=True)
+        for person in persons:
+            batch.delete(_ENTRY + bytes.fromhex(person))
+        keys = [_FORGOTTEN + _encode(posted) for posted in cells]
+        for key, before, added in zip(keys, self._get(keys), cells.values(), strict=True):
+            total = added + (int.from_bytes(before, "little", signed=True) if before else 0)
+            batch.put(key, total.to_bytes(8, "little", signed=True))
+        self._put_meta(batch, self.offset)
+        self._db.write(batch)
+        self._db.flush()
+        self._db.compact_range(None, None)  # else the bytes stay in older files
+
+    def forgotten(self) -> Iterator[tuple[Posted, int]]:
+        """What forgotten persons still add to this partition's totals."""
+        for key, value in self._from(_FORGOTTEN):
+            yield _decode_cell(key), int.from_bytes(value, "little", signed=True)
+
+    def begin_with_forgotten(self, cells: Mapping[Posted, int]) -> None:
+        """Start an empty state's totals with what forgotten persons add to them."""
+        batch = WriteBatch(raw_mode=True)
+        for posted, total in cells.items():
+            value = total.to_bytes(8, "little", signed=True)
+            batch.put(_FORGOTTEN + _encode(posted), value)
+            batch.put(cell_key(posted), value)
+        self._put_meta(batch, self.offset)
+        self._db.write(batch)
 
     def size_bytes(self) -> int:
         """Estimated bytes of live data on disk."""

@@ -30,6 +30,7 @@ from kafka.errors import (
 )
 from kafka.producer.future import FutureRecordMetadata, RecordMetadata
 
+from producers.access import client_settings
 from producers.delivery import Delivery, Message, PublishingError
 from schemas.topics import MAX_MESSAGE_BYTES
 
@@ -58,7 +59,7 @@ class Tuning:
         window_bytes: the same in bytes of keys and values.
         retry_seconds: pause between attempts to reach a broker that is away.
         kafka: further settings of ``kafka.KafkaProducer``, such as ``security_protocol``,
-            ``ssl_cafile`` or ``sasl_mechanism``.
+            ``ssl_cafile`` or ``sasl_mechanism``; over what :func:`producers.access.use` chose.
     """
 
     compression: str | None = "lz4"
@@ -277,7 +278,7 @@ class Link:
             "allow_auto_create_topics": False,
             "metrics_enabled": False,
         }
-        return _Producer(**{**settings, **tuning.kafka})
+        return _Producer(**{**settings, **client_settings(), **tuning.kafka})
 
     def _ask_partitions(self, topic: str) -> int:
         if self._producer is None:

@@ -8,6 +8,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 
 from deploy.native.errors import NativeError
+from producers.access import client_settings
 
 _BOOTSTRAP_SECONDS = 15
 
@@ -74,7 +75,9 @@ def _check_reachable(bootstrap: str) -> None:
 # kafka-python has no type hints; these two are where it is entered.
 def _connected(bootstrap: str) -> Any:
     timeout_ms = _BOOTSTRAP_SECONDS * 1000
-    return KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=timeout_ms)
+    return KafkaAdminClient(
+        bootstrap_servers=bootstrap, bootstrap_timeout_ms=timeout_ms, **client_settings()
+    )
 
 
 def _settings_of(topic: str, settings: list[str] | dict[str, str]) -> Any:

@@ -35,6 +35,7 @@ COMMANDS = {
     "rejected": Listed("rejected", "rejected", "Refused messages: list, mend", "被拒绝的消息"),
     "audit": Listed("audit", "audit", "Recount everything and compare", "审计"),
     "rebuild": Listed("audit", "rebuild", "Fold the whole journal anew", "重建"),
+    "forget": Listed("forget", "forget", "Erase persons, with a certificate", "遗忘某人"),
     "schemas": Listed("tools", "schemas", "JSON Schema and AsyncAPI documents", "契约文档"),
     "settings": Listed("tools", "settings_command", "Every setting and its value", "全部设置"),
 }
