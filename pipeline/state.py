@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
+from rocksdict import (
+    BlockBasedOptions,
+    BottommostLevelCompaction,
+    Cache,
+    CompactOptions,
+    Options,
+    Rdict,
+    WriteBatch,
+)
 
 from pipeline.core.ledger import Posted
 from pipeline.core.reports import Report
@@ -152,7 +160,10 @@ class PartitionState:
         self._put_meta(batch, self.offset)
         self._db.write(batch)
         self._db.flush()
-        self._db.compact_range(None, None)  # else the bytes stay in older files
+        # Forced: what is deleted, and the mark that it is, would stay in files of the last level.
+        whole = CompactOptions()
+        whole.set_bottommost_level_compaction(BottommostLevelCompaction.force())
+        self._db.compact_range(None, None, whole)
 
     def forgotten(self) -> Iterator[tuple[Posted, int]]:
         """What forgotten persons still add to this partition's totals."""
