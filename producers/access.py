@@ -46,7 +46,7 @@ def use(file: Path | None) -> None:
     """
     _chosen.settings = None if file is None else read(file)
     if _chosen.settings is not None:
-        _context(_chosen.settings)
+        context(_chosen.settings)
 
 
 def read(file: Path) -> dict[str, str]:
@@ -90,7 +90,7 @@ def _check_whole(file: Path, found: Mapping[str, str]) -> None:
         raise AccessError(f"{file} lacks {', '.join(sorted(missing))}")
 
 
-def _context(settings: Mapping[str, str]) -> ssl.SSLContext:
+def context(settings: Mapping[str, str]) -> ssl.SSLContext:
     """TLS as the settings say; the broker's name is always checked."""
     ca = settings.get("ssl.ca.location")
     try:
@@ -115,10 +115,15 @@ def client_settings() -> dict[str, Any]:
         return {}
     named: dict[str, Any] = {
         "security_protocol": settings["security.protocol"],
-        "ssl_context": _context(settings),
+        "ssl_context": context(settings),
     }
     if "sasl.mechanism" in settings:
         named["sasl_mechanism"] = settings["sasl.mechanism"]
         named["sasl_plain_username"] = settings["sasl.username"]
         named["sasl_plain_password"] = settings["sasl.password"]
     return named
+
+
+def chosen() -> Mapping[str, str]:
+    """What :func:`use` chose; empty for a plain connection."""
+    return _chosen.settings or {}

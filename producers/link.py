@@ -32,6 +32,7 @@ from kafka.producer.future import FutureRecordMetadata, RecordMetadata
 
 from producers.access import client_settings
 from producers.delivery import Delivery, Message, PublishingError
+from producers.diagnosis import explain
 from schemas.topics import MAX_MESSAGE_BYTES
 
 OnDelivery = Callable[[Delivery], None]
@@ -153,6 +154,7 @@ class Link:
         except _HOPELESS as error:
             raise PublishingError(f"Kafka at {self.bootstrap} refused: {_named(error)}") from None
         except KafkaError:
+            explain(self.bootstrap)
             self._next_attempt = time.monotonic() + self._tuning.retry_seconds
             return False
         self._partitions.clear()

@@ -9,6 +9,7 @@ from kafka.errors import KafkaError
 
 from deploy.native.errors import NativeError
 from producers.access import client_settings
+from producers.diagnosis import explain
 
 _BOOTSTRAP_SECONDS = 15
 
@@ -54,6 +55,7 @@ def ensure_topics(bootstrap: str, specs: Sequence[Spec], *, replication_factor: 
             _mend_settings(admin, known)
             admin.wait_for_topics([spec.name for spec in specs])
     except (KafkaError, ValueError) as error:  # ValueError: a setting Kafka does not know
+        explain(bootstrap)
         raise TopicError(f"Kafka at {bootstrap} did not take the topics: {error}.") from error
 
 
