@@ -23,6 +23,7 @@ from pipeline.nowcasts import Nowcasts
 from pipeline.purge import Purge
 from pipeline.registry import Registry
 from pipeline.settings import Settings
+from producers.access import client_settings
 from schemas.topics import JOURNAL, RAW, READINGS, REJECTED
 
 log = logging.getLogger(__name__)
@@ -52,11 +53,16 @@ class JournalReader:
         """A partition's records from one offset until before another, in batches."""
         tp = TopicPartition(JOURNAL, partition)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="none"
+            bootstrap_servers=self._bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            **client_settings(),
         )
         await consumer.start()
         try:
             consumer.assign([tp])
+            # What was forgotten is cut off its beginning; the rest stands behind it again.
+            start = max(start, (await consumer.beginning_offsets([tp]))[tp])
             consumer.seek(tp, start)
             while start < until:
                 fetched = await consumer.getmany(tp, timeout_ms=1000, max_records=_FOLD_RECORDS)

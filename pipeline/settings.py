@@ -42,6 +42,14 @@ class Settings(BaseModel):
         default=None,
         description="Kafka servers to use instead of an own one 已有 Kafka 地址",
     )
+    kafka_client: Path | None = Field(
+        default=None,
+        description="file that says who we are towards Kafka: TLS, user, password Kafka 客户端文件",
+    )
+    secure: bool = Field(
+        default=False,
+        description="a new stack's own Kafka asks everybody for certificate and password 安全模式",
+    )
     clickhouse: str | None = Field(
         default=None,
         description="URL of a ClickHouse server to use instead of the embedded engine "

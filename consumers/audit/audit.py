@@ -69,6 +69,8 @@ def audit(store: Store, tell: Tell = lambda _: None) -> Audit:
                 cells[cell] += value
             findings.update(some_findings)
             tell(reports)
+    for cell, value in _forgotten_cells(store).items():
+        cells[cell] += value
     stored_cells = _stored_cells(store)
     stored_findings = _stored_findings(store)
     differences = [*_compare(stored_cells, cells), *_compare(stored_findings, findings)]
@@ -118,6 +120,16 @@ def _stored_cells(store: Store) -> dict[Cell, int]:
     rows = store.query(
         "SELECT measure, district, day, known_on, residency, sex, band, sum(value) AS total"
         " FROM population.cells FINAL"
+        " GROUP BY measure, district, day, known_on, residency, sex, band HAVING total != 0"
+    )
+    return {row[:7]: row[7] for row in rows}
+
+
+def _forgotten_cells(store: Store) -> dict[Cell, int]:
+    """What persons whose reports were erased still add: the recount cannot know it."""
+    rows = store.query(
+        "SELECT measure, district, day, known_on, residency, sex, band, sum(value) AS total"
+        " FROM population.forgotten_cells FINAL"
         " GROUP BY measure, district, day, known_on, residency, sex, band HAVING total != 0"
     )
     return {row[:7]: row[7] for row in rows}

@@ -10,6 +10,7 @@ import hashlib
 from fractions import Fraction
 
 from consumers.store.client import DATABASE, Store
+from consumers.store.public import public_views
 from pipeline.catalogue.formulas import formula
 from pipeline.catalogue.indicators import INDICATORS
 from pipeline.catalogue.selection import select
@@ -25,6 +26,7 @@ def views() -> dict[str, str]:
         "indicators_as_known": readings_sql(select()),
         "targets": _targets(),
         "catalogue": _catalogue(),
+        **public_views(),
     }
 
 

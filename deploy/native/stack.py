@@ -20,6 +20,7 @@ from consumers.store.embedded import WRITER, server_command, users
 from consumers.store.migrate import migrate, seed_districts
 from consumers.store.registry import seed_sources
 from consumers.store.views import create_views
+from deploy.kafka import acls
 from deploy.native.endpoints import STACK_FILE, SUPERVISOR, occupant
 from deploy.native.endpoints import Endpoints as Endpoints
 from deploy.native.endpoints import running as running
@@ -28,9 +29,11 @@ from deploy.native.hold import Hold
 from deploy.native.kafka import KafkaServer
 from deploy.native.ports import HOST, free_ports, is_free
 from deploy.native.process import LineInLog, ManagedProcess, ProcessError
+from deploy.native.secure import ADMIN, PIPELINE, Trust, let_in
 from deploy.native.topics import ensure_topics
 from pipeline.group import READY
 from pipeline.settings import PREFIX, Settings
+from producers.access import use
 from schemas.districts import DISTRICTS
 from schemas.sources import DEMONSTRATION
 from schemas.topics import specs
@@ -71,6 +74,8 @@ class Stack:
         self._hold = Hold(self._data / SUPERVISOR)
         self._exits: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._kafka: KafkaServer | None = None
+        self._trust: Trust | None = None
+        self._client = settings.kafka_client
         self._store: ManagedProcess | None = None
         self._workers: dict[int, ManagedProcess] = {}
         self._guest: int | None = None
@@ -88,6 +93,7 @@ class Stack:
         for left_behind in (STACK_FILE, STEPPED_ASIDE):
             (self._data / left_behind).unlink(missing_ok=True)
         try:
+            self._prepare_access()
             with ThreadPoolExecutor(2) as together:
                 kafka = together.submit(self._start_kafka)
                 store = together.submit(self._start_store)
@@ -104,11 +110,30 @@ class Stack:
             [f"http://{self.settings.host}:{port}/metrics" for port in metrics],
             None,
             os.getpid(),
+            str(self._client) if self._client else None,
         )
         draft = self._data / f"{STACK_FILE}.new"
         draft.write_text(json.dumps(asdict(self.endpoints)), "utf-8")
         draft.replace(self._data / STACK_FILE)
         return self.endpoints
+
+    def _prepare_access(self) -> None:
+        """A secure stack stays one: its broker's folder was made with its users."""
+        folder = self._data / "trust"
+        if self.settings.bootstrap is None and (self.settings.secure or folder.exists()):
+            if not folder.exists() and (self._data / "kafka" / "logs").exists():
+                raise NativeError(
+                    f"The stack in {self._data} was made without `secure`, and its Kafka knows no "
+                    "users: start a secure one in another folder."
+                )
+            self._trust = Trust(folder)
+            self._client = self._client or self._trust.client(ADMIN)
+        use(self._client)
+
+    def _let_pipeline_in(self, bootstrap: str) -> None:
+        if self._trust is not None:
+            client = self._trust.client(PIPELINE)
+            let_in(bootstrap, client, acls.pipeline(PIPELINE))
 
     def _start_kafka(self) -> str:
         bootstrap = self.settings.bootstrap
@@ -128,6 +153,7 @@ class Stack:
         ensure_topics(
             bootstrap, specs(self.settings.partitions, forge_proof=self.settings.forge_proof)
         )
+        self._let_pipeline_in(bootstrap)
         self.tell("creating topics", 1, 1)
         return bootstrap
 
@@ -136,6 +162,7 @@ class Stack:
             self._data / "kafka",
             port=port,
             heap=self.settings.kafka_heap,
+            trust=self._trust,
             on_exit=lambda _: self._exits.put("kafka"),
         )
 
@@ -216,6 +243,7 @@ class Stack:
             "clickhouse": clickhouse,
             "clickhouse_user": user,
             "clickhouse_password_file": password_file,
+            "kafka_client": self._trust.client(PIPELINE) if self._trust else self._client,
         }
         with ThreadPoolExecutor(number) as together:
             starts = [

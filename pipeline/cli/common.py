@@ -12,6 +12,7 @@ from rich.table import Table
 from deploy.native.endpoints import Endpoints, running
 from pipeline.cli.entry import fail as fail
 from pipeline.settings import Settings, SettingsError, load
+from producers.access import use
 
 if TYPE_CHECKING:
     from consumers.store.client import Store
@@ -43,6 +44,8 @@ def settings(data: Path | None, **given: Any) -> Settings:
 def endpoints(chosen: Settings) -> Endpoints:
     """Where Kafka and ClickHouse answer: a running stack's, or the given servers'."""
     found = running(chosen.data)
+    own = found.kafka_client if found is not None else None
+    use(chosen.kafka_client or (Path(own) if own else None))
     if found is not None:
         return found
     if not (chosen.bootstrap and chosen.clickhouse):
@@ -59,6 +62,7 @@ def endpoints(chosen: Settings) -> Endpoints:
         [],
         None,
         0,
+        str(chosen.kafka_client) if chosen.kafka_client else None,
     )
 
 

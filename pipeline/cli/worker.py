@@ -15,6 +15,7 @@ from pipeline.app import Worker
 from pipeline.batch_errors import ErrorsWithoutValues
 from pipeline.cli.common import data_option, endpoints, fail, settings
 from pipeline.settings import Settings
+from producers.access import use
 
 
 @click.command()
@@ -40,6 +41,7 @@ def _with_servers(chosen: Settings, given: dict[str, Any]) -> Settings:
     if (given["bootstrap"] is None) != (given["clickhouse"] is None):
         fail("name both --bootstrap and --clickhouse, or none for the stack's own", code=2)
     if chosen.bootstrap and chosen.clickhouse:
+        use(chosen.kafka_client)
         return chosen
     where = endpoints(chosen)
     return chosen.model_copy(
