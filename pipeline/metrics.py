@@ -62,7 +62,7 @@ WATCHING_SECONDS = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
-ALERTS = Counter(
+ALERT_CHANGES = Counter(
     "popflow_alert_changes",
     "Changes of state of alerts 预警状态变更",
     ["monitor", "state"],

@@ -89,7 +89,7 @@ class Path:
     episodes: list[Episode] = field(default_factory=list)
 
     @property
-    def open(self) -> Episode | None:
+    def lasting(self) -> Episode | None:
         """The alarm that lasts; None when all is normal."""
         last = self.episodes[-1] if self.episodes else None
         return last if last is not None and last.end is None else None
