@@ -28,6 +28,7 @@ _SCALES = (1, 13, 26, 39)
 """Blocks taken together to see the scatter: four weeks and a year."""
 _FEWEST_GROUPS = 5
 _FAR = 3.0
+_ROUNDS = 3
 _DOUBT = 5
 """Groups of a coin's scatter that stand beside those seen, so that few groups say little."""
 
@@ -84,15 +85,13 @@ def learn(blocks: Blocks, block: int, clean: Floats, surest: float) -> Baseline 
     if total <= 0:
         return None
     successes = blocks.successes[span] * clean[span]
-    share = float(successes.sum()) / total
-    if not 0 < share < 1:
+    if not 0 < successes.sum() < total:
         return None
     past = slice(0, max(end, 0))
     scatter = _scatter(blocks.successes[past] * clean[past], blocks.trials[past] * clean[past])
-    for _ in range(2):
-        far = _FAR * np.sqrt(trials * share * (1 - share) * scatter)
-        pulled = np.clip(successes, trials * share - far, trials * share + far)
-        share = float(pulled.sum()) / total
+    share = _share(successes, trials, scatter)
+    if not 0 < share < 1:
+        return None
     error = math.sqrt(scatter / (total * share * (1 - share)))
     if error > surest:
         return None
@@ -100,10 +99,23 @@ def learn(blocks: Blocks, block: int, clean: Floats, surest: float) -> Baseline 
     return Baseline(log_odds(share), error, scatter, total / days)
 
 
+def _share(successes: Floats, trials: Floats, scatter: float) -> float:
+    """The share of successes, far-off blocks pulled in about the median block."""
+    filled = trials > 0
+    share = float(np.median(successes[filled] / trials[filled]))
+    for _ in range(_ROUNDS):
+        far = _FAR * np.sqrt(trials * share * (1 - share) * scatter)
+        pulled = np.clip(successes, trials * share - far, trials * share + far)
+        share = float(pulled.sum() / trials.sum())
+    return share
+
+
 def _scatter(successes: Floats, trials: Floats) -> float:
     """Variance between blocks, or between years where that is larger, in units of a coin's."""
     found = 1.0
-    share = float(successes.sum() / trials.sum())
+    share = _share(successes, trials, 1.0)
+    if not 0 < share < 1:
+        return found
     for scale in _SCALES:
         some, all_ = _grouped(successes, scale), _grouped(trials, scale)
         some, all_ = some[all_ > 0], all_[all_ > 0]
