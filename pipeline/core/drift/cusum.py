@@ -24,6 +24,9 @@ from pipeline.core.drift.series import BLOCK, Floats, Series, log_odds
 from pipeline.core.drift.thresholds import lifted_odds, threshold
 
 Direction = Literal["up", "down"]
+LEAST = 200.0
+"""Evidence without which there is no alarm, as a likelihood ratio: by Ville's inequality one day in
+two hundred at most shows so much by chance, in each direction."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Design:
     promise: float
     surest: float
     share: float | None = None
-    least: float = 200.0
+    least: float = LEAST
 
 
 @dataclass(frozen=True)
