@@ -42,6 +42,8 @@ WEEK = np.array([0.66, 1.1, 1.16, 1.1, 1.09, 1.05, 0.84]) / np.mean(
 GATE_DAYS = 28
 RULE_DAYS = 365
 
+RULE = shift_of("sex_ratio_at_birth")
+
 Bools = npt.NDArray[np.bool_]
 
 
@@ -66,16 +68,15 @@ class Looked:
     @cached_property
     def known(self) -> Path:
         """The CUSUM about a normal of 105 that is known, with the limit of its promise."""
-        return self._cusum(share(NORMAL), 1.0)
+        return self._cusum(share(NORMAL), 1.0, TEN_YEARS)
 
     @cached_property
     def learned(self) -> Path:
         """The CUSUM as it runs: it has to learn what is normal."""
-        return self._cusum(None, LEAST)
+        return self._cusum(None, LEAST, RULE.promise_days)
 
-    def _cusum(self, normal: float | None, least: float) -> Path:
-        rule = shift_of("sex_ratio_at_birth")
-        design = Design(rule.factor, rule.promise_days, SUREST, share=normal, least=least)
+    def _cusum(self, normal: float | None, least: float, promise: float) -> Path:
+        design = Design(RULE.factor, promise, SUREST, share=normal, least=least)
         return cusum(self.series, design)
 
     def evidence(self, key: str) -> Path:
@@ -123,7 +124,7 @@ def _rule(looked: Looked) -> list[int]:
 METHODS: dict[str, tuple[str, Callable[[Looked], list[int]]]] = {
     "gate": ("28 days outside 103–107 (fixed gate)", _gate),
     "rule": ("95 % interval of 365 days without 105", _rule),
-    "cusum_known": ("CUSUM, 105 known", lambda it: _alarmed(it.known)),
+    "cusum_known": ("CUSUM, 105 known, 3,650 days promised", lambda it: _alarmed(it.known)),
     "eprocess_known": (
         "e-process, 105 known",
         lambda it: _alarmed(eprocess(it.series, it.known.baselines, own(0.0))),
@@ -199,13 +200,12 @@ def run_lengths(a_day: int, walks: int) -> npt.NDArray[np.float64]:
     Uses the limits of the program and nothing else of it.
     """
     chance = np.random.default_rng((7, a_day))
-    rule = shift_of("sex_ratio_at_birth")
-    normal, size = share(NORMAL), math.log(rule.factor)
+    normal, size = share(NORMAL), math.log(RULE.factor)
     sides = [
         (
             shift,
             math.log1p(normal * (math.exp(shift) - 1)),
-            threshold(a_day, log_odds(normal), shift, 2 * rule.promise_days),
+            threshold(a_day, log_odds(normal), shift, 2 * TEN_YEARS),
         )
         for shift in (size, -size)
     ]
@@ -242,10 +242,7 @@ def tables(histories: int = 200, changed: int = 100, walks: int = 4000) -> dict[
     for a_day in VOLUMES:
         lengths = run_lengths(a_day, walks)
         error = lengths.std() / math.sqrt(walks)
-        rule = shift_of("sex_ratio_at_birth")
-        limit = threshold(
-            a_day, log_odds(share(NORMAL)), math.log(rule.factor), 2 * rule.promise_days
-        )
+        limit = threshold(a_day, log_odds(share(NORMAL)), math.log(RULE.factor), 2 * TEN_YEARS)
         rows.append((str(a_day), f"{limit:.2f}", f"{lengths.mean():,.0f} ± {error:.0f}"))
     made["run_lengths"] = _table(("births a day", "limit", "mean days to a false alarm"), rows)
     return made
