@@ -56,6 +56,31 @@ EVALUATION_SECONDS = Histogram(
 READINGS = Counter(
     "popflow_readings_published", "Readings published 已发布指标值", registry=REGISTRY
 )
+DELIVERIES = Counter(
+    "popflow_deliveries",
+    "Messages to a receiver of alerts, by outcome (delivered, away, refused, given_up) 告警送达",
+    ["receiver", "outcome"],
+    registry=REGISTRY,
+)
+DELIVERY_WAITING = Gauge(
+    "popflow_delivery_waiting",
+    "Alerts that a receiver has not taken yet 待送达告警",
+    ["receiver"],
+    registry=REGISTRY,
+)
+DELIVERY_OLDEST = Gauge(
+    "popflow_delivery_oldest_seconds",
+    "How long the first of them has been waiting 最早一条已等待",
+    ["receiver"],
+    registry=REGISTRY,
+)
+DELIVERY_SECONDS = Histogram(
+    "popflow_delivery_seconds",
+    "From a change of an alert to its receiver having taken it 告警送达耗时",
+    ["receiver"],
+    buckets=(0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0),
+    registry=REGISTRY,
+)
 
 
 def serve(host: str, port: int) -> int:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from consumers.delivery.service import senders
 from consumers.store.client import Store
 from consumers.store.embedded import WRITER, server_command, users
 from consumers.store.migrate import migrate, seed_districts
@@ -29,8 +30,8 @@ from deploy.native.kafka import KafkaServer
 from deploy.native.ports import HOST, free_ports, is_free
 from deploy.native.process import LineInLog, ManagedProcess, ProcessError
 from deploy.native.topics import ensure_topics
-from pipeline.group import READY
-from pipeline.settings import PREFIX, Settings
+from pipeline.group import DELIVERING, READY
+from pipeline.settings import Settings
 from schemas.districts import DISTRICTS
 from schemas.sources import DEMONSTRATION
 from schemas.topics import specs
@@ -73,6 +74,7 @@ class Stack:
         self._kafka: KafkaServer | None = None
         self._store: ManagedProcess | None = None
         self._workers: dict[int, ManagedProcess] = {}
+        self._delivery: ManagedProcess | None = None
         self._guest: int | None = None
         self.endpoints: Endpoints | None = None
 
@@ -80,10 +82,12 @@ class Stack:
         """Start everything; returns when events can be published and read.
 
         Raises:
+            ReceiverError: a receiver of alerts cannot be used as it is written.
             NativeError: a part did not start; what had started is stopped again.
             StoreError: the store does not belong to this program.
         """
         self._data.mkdir(parents=True, exist_ok=True)
+        senders(self.settings.receivers, self._data)  # what is wrong is said before all else
         _sit_down(self._hold, "popflow up")
         for left_behind in (STACK_FILE, STEPPED_ASIDE):
             (self._data / left_behind).unlink(missing_ok=True)
@@ -93,6 +97,7 @@ class Stack:
                 store = together.submit(self._start_store)
                 bootstrap, (clickhouse, user, password_file) = kafka.result(), store.result()
             metrics = self._start_workers(bootstrap, clickhouse, user, password_file)
+            metrics += self._start_delivery(bootstrap)
         except BaseException:
             self.stop()
             raise
@@ -241,17 +246,34 @@ class Stack:
         return port
 
     def _worker(self, place: int, chosen: Settings) -> ManagedProcess:
-        values = chosen.model_dump(mode="json", exclude_none=True)
-        env = {**os.environ, **{PREFIX + name.upper(): str(v) for name, v in values.items()}}
         return ManagedProcess(
             f"worker {place}",
             [sys.executable, "-m", "pipeline.cli", "worker"],
             log=self._data / "logs" / f"worker-{place}.log",
             pid_file=self._data / f"worker-{place}.pid",
-            env=env,
+            env={**os.environ, **chosen.environment()},
             grace=30.0,
             on_exit=lambda _: self._exits.put(f"worker {place}"),
         )
+
+    def _start_delivery(self, bootstrap: str) -> list[int]:
+        """Hand alerts to their receivers, when there are any; gives the port of its metrics."""
+        if not self.settings.receivers:
+            return []
+        self.tell("starting the delivery of alerts", 0, 1)
+        (port,) = free_ports(1)
+        chosen = self.settings.model_copy(update={"bootstrap": bootstrap, "metrics_port": port})
+        self._delivery = ManagedProcess(
+            "delivery",
+            [sys.executable, "-m", "pipeline.cli", "deliver"],
+            log=self._data / "logs" / "delivery.log",
+            pid_file=self._data / "delivery.pid",
+            env={**os.environ, **chosen.environment()},
+            on_exit=lambda _: self._exits.put("delivery"),
+        )
+        self._delivery.start(LineInLog(self._delivery.log, DELIVERING))
+        self.tell("starting the delivery of alerts", 1, 1)
+        return [port]
 
     def watch(self, until: Callable[[], bool]) -> None:
         """Start again what dies, and step aside for a rebuild, until told to end."""
@@ -274,6 +296,8 @@ class Stack:
                 self._start_kafka_again()
             elif name == "store" and self._store is not None:
                 self._store.start()
+            elif name == "delivery" and self._delivery is not None:
+                self._delivery.start()
             for worker in self._workers.values():
                 if worker.name == name:
                     worker.start()
@@ -311,6 +335,8 @@ class Stack:
         """Stop everything in order: workers, store, Kafka."""
         self.tell("stopping", 0, 1)
         self._stop_workers()
+        if self._delivery is not None:
+            self._delivery.stop()
         if self._store is not None:
             self._store.stop()
         if self._kafka is not None:
