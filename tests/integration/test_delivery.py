@@ -20,6 +20,7 @@ from deploy.native.kafka import KafkaServer
 from deploy.native.topics import ensure_topics
 from schemas.topics import ALERTS, specs
 from tests.integration.receiving import Receiver, alert, published
+from tests.monitoring import alertmanager, asked
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -176,3 +177,63 @@ def test_what_a_receiver_refuses_is_told_apart_from_what_it_would_take(
         published(producer, *(alert(n) for n in range(1, 6)), b"no alert")
         duty.wait(lambda it: len(it.told()) >= 4)
     assert sorted(duty.told()) == sorted(f"{n:032x}-firing" for n in (1, 2, 4, 5))
+
+
+ALERTMANAGER = """
+route:
+  receiver: duty
+  group_by: [alertname, district]
+  group_wait: 0s
+  group_interval: 1s
+  repeat_interval: 1h
+receivers:
+  - name: duty
+    webhook_configs:
+      - url: {url}
+        send_resolved: true
+"""
+
+
+def by_alertmanager(receiver: Receiver, status: str) -> dict[str, dict[str, Any]]:
+    """What Alertmanager has sent on, by episode."""
+    documents = [request.document for request in receiver.taken]
+    return {
+        one["labels"]["episode"]: one
+        for document in documents
+        for one in document["alerts"]
+        if one["status"] == status
+    }
+
+
+def test_alertmanager_is_told_of_beginnings_and_ends_and_again_after_it_forgot(
+    kafka: KafkaServer, producer: KafkaProducer, tmp_path: Path
+) -> None:
+    one, two, three = (f"{n:032x}" for n in (1, 2, 3))
+    with Receiver() as duty, alertmanager(tmp_path / "a", ALERTMANAGER.format(url=duty.url)) as url:
+        with delivering(kafka, tmp_path, am={"kind": "alertmanager", "urls": [url]}):
+            published(producer, alert(1), alert(2), alert(2, state="resolved", severity="info"))
+            duty.wait(lambda it: one in by_alertmanager(it, "firing"))
+            published(producer, alert(3, district="320500"), alert(1, state="withdrawn"))
+            duty.wait(
+                lambda it: (
+                    one in by_alertmanager(it, "resolved") and three in by_alertmanager(it, "firing")
+                )
+            )
+        active = asked(f"{url}/api/v2/alerts?active=true")
+    assert {each["labels"]["episode"] for each in active} == {three}
+    assert two not in by_alertmanager(duty, "firing"), "it was over before it was told"
+    withdrawn = by_alertmanager(duty, "resolved")[one]
+    assert withdrawn["annotations"]["state"] == "withdrawn"
+    assert withdrawn["labels"] == {
+        "alertname": "management_rate_level",
+        "origin": "popflow",
+        "indicator": "migrant_management_rate",
+        "district": "320583",
+        "severity": "critical",
+        "episode": one,
+    }
+    # Another Alertmanager, which knows nothing: what fires is said again, with no new message.
+    with Receiver() as duty, alertmanager(tmp_path / "b", ALERTMANAGER.format(url=duty.url)) as url:
+        with delivering(kafka, tmp_path, am={"kind": "alertmanager", "urls": [url]}):
+            duty.wait(lambda it: by_alertmanager(it, "firing"))
+        assert by_alertmanager(duty, "firing").keys() == {three}
