@@ -8,11 +8,13 @@ from typing import cast
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 from faust.types.streams import StreamT
+from kafka.errors import KafkaError
 
 from consumers.store.client import Store
 from consumers.store.errors import StoreError
 from pipeline.batching import Batch, BatchApp, Limits, consume
 from pipeline.folding import JournalRecord
+from pipeline.gauges import Gauges
 from pipeline.group import GROUP, READY
 from pipeline.indicators import Readings
 from pipeline.intake import Intake
@@ -30,6 +32,8 @@ STAGES = ("intake", "ledger", "readings")
 _FOLD_RECORDS = 20_000
 _LOOK_SECONDS = 0.5
 """How often the leader looks whether anything has changed."""
+_MEASURE_SECONDS = 10.0
+"""How often the leader measures the stream for ``/metrics``."""
 _AT_ONCE = 2
 """Partitions counted at the same time: while one waits for the store, another computes."""
 
@@ -108,6 +112,7 @@ class Worker:
         )
         self.ledger = Ledger(store, registry, settings.state, JournalReader(settings.bootstrap))
         self.readings = Readings(store, self._published)
+        self.gauges = Gauges(store, settings.bootstrap)
         self._declare_agents(stages)
 
     def _declare_agents(self, stages: Sequence[str]) -> None:
@@ -119,6 +124,7 @@ class Worker:
             self.app.agent(self.app.batches(JOURNAL), name="ledger")(self._count)
         if "readings" in stages:
             self.app.timer(_LOOK_SECONDS)(self._publish)
+            self.app.timer(_MEASURE_SECONDS)(self._measure)
         self.app.on_revoked(self._give_up)
         self.app.on_assigned(self._take_over)
 
@@ -136,6 +142,15 @@ class Worker:
             await self.readings.step()
         except (StoreError, JournalError) as error:
             log.error("Readings could not be published: %s", error)
+
+    async def _measure(self) -> None:
+        if not self.app.is_leader():
+            self.gauges.forget()
+            return
+        try:
+            await asyncio.to_thread(self.gauges.measure)
+        except (StoreError, KafkaError) as error:
+            log.error("The stream could not be measured: %s", error)
 
     async def _take_over(self, held: set[TP]) -> None:
         log.info("%s with %d partitions", READY, len(held))
@@ -160,4 +175,5 @@ class Worker:
             await self.app.serve()
         finally:
             self.ledger.close()
+            self.gauges.close()
             await asyncio.gather(*(writer.stop() for writer in writers), self._purge.stop())

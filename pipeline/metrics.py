@@ -1,6 +1,7 @@
 """Every metric of the workers, in one typed list; ``/metrics`` serves them on 127.0.0.1.
 
-Labels are bounded: kinds, refusal codes, finding codes and partitions, never a source or a person.
+Labels are bounded: kinds, refusal and finding codes, partitions, topics, receivers, and the
+catalogue's indicators, districts and windows; never a source or a person.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -55,6 +56,62 @@ EVALUATION_SECONDS = Histogram(
 )
 READINGS = Counter(
     "popflow_readings_published", "Readings published 已发布指标值", registry=REGISTRY
+)
+LEADING = Gauge(
+    "popflow_leading",
+    "1 in the worker that publishes readings and measures the stream 是否主进程",
+    registry=REGISTRY,
+)
+MEASURED_AT = Gauge(
+    "popflow_measured_timestamp_seconds",
+    "When the leader last measured what follows 最近测量时间",
+    registry=REGISTRY,
+)
+LAG = Gauge(
+    "popflow_lag_messages",
+    "Messages of a topic that the pipeline has not acknowledged 积压消息",
+    ["topic"],
+    registry=REGISTRY,
+)
+REJECTED_WAITING = Gauge(
+    "popflow_rejected_waiting",
+    "Refused messages that wait to be mended 待更正消息",
+    ["code"],
+    registry=REGISTRY,
+)
+FINDINGS = Gauge("popflow_findings", "Standing findings 待核查事项", ["code"], registry=REGISTRY)
+INDICATOR_VALUE = Gauge(
+    "popflow_indicator_value",
+    "Newest published value of an indicator, in its unit 指标最新值",
+    ["indicator", "base", "district", "window"],
+    registry=REGISTRY,
+)
+INDICATOR_COMPLETENESS = Gauge(
+    "popflow_indicator_completeness",
+    "Share of the newest value's facts that is known (0 to 1) 指标完整率",
+    ["indicator", "base", "district", "window"],
+    registry=REGISTRY,
+)
+AS_OF = Gauge(
+    "popflow_readings_as_of_timestamp_seconds",
+    "Newest day with published readings 指标截至日",
+    registry=REGISTRY,
+)
+ALERTS = Gauge(
+    "popflow_alerts",
+    "Alerts of the monitors by their state now 监测告警数",
+    ["monitor", "severity", "state"],
+    registry=REGISTRY,
+)
+AUDIT_DIFFERENCES = Gauge(
+    "popflow_audit_differences",
+    "Cells and findings in which the newest recount differed 审计差异数",
+    registry=REGISTRY,
+)
+AUDITED_AT = Gauge(
+    "popflow_audit_timestamp_seconds",
+    "When everything was last recounted; 0: never 最近审计时间",
+    registry=REGISTRY,
 )
 DELIVERIES = Counter(
     "popflow_deliveries",
