@@ -115,7 +115,8 @@ AUDITED_AT = Gauge(
 )
 DELIVERIES = Counter(
     "popflow_deliveries",
-    "Messages to a receiver of alerts, by outcome (delivered, away, refused, given_up) 告警送达",
+    "Messages to a receiver of alerts, by outcome (delivered, silenced, away, refused, given_up)"
+    " 告警送达",
     ["receiver", "outcome"],
     registry=REGISTRY,
 )

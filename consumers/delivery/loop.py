@@ -26,6 +26,7 @@ from consumers.delivery.outcomes import Away, Refused
 from consumers.delivery.queue import Queue, Waiting
 from consumers.delivery.receivers import Receiver
 from consumers.delivery.senders import Sender
+from consumers.delivery.silences import Silences, nothing
 from pipeline.metrics import DELIVERIES, DELIVERY_OLDEST, DELIVERY_SECONDS, DELIVERY_WAITING
 from schemas.alert import Alert
 from schemas.topics import ALERTS
@@ -75,14 +76,23 @@ class Delivery(ConsumerRebalanceListener):
         receiver: its settings.
         sender: reaches it.
         bootstrap: Kafka servers.
+        silences: of which alerts nobody wants to hear.
     """
 
-    def __init__(self, name: str, receiver: Receiver, sender: Sender, bootstrap: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        receiver: Receiver,
+        sender: Sender,
+        bootstrap: str,
+        silences: Silences = nothing,
+    ) -> None:
         self.name = name
         self.ready = threading.Event()
         self._receiver = receiver
         self._sender = sender
         self._bootstrap = bootstrap
+        self._silences = silences
         self._ended = threading.Event()
         self._moved = threading.Event()
         self._consumer: Any = None
@@ -194,8 +204,11 @@ class Delivery(ConsumerRebalanceListener):
         if due is None or time.monotonic() < due:
             return
         message = self._queue.next_message()
+        silent = self._silences() if self._sender.heeds_silences else nothing()
+        told = [one for one in message if one.change.alert.id not in silent]
         try:
-            self._sender.send([one.change for one in message])
+            if told:
+                self._sender.send([one.change for one in told])
         except Away as error:
             self._queue.away(time.monotonic(), error.retry_after)
             self._count("away", str(error))
@@ -206,10 +219,10 @@ class Delivery(ConsumerRebalanceListener):
                 self._count("given_up", f"{aside.change.key} is set aside")
         else:
             self._queue.delivered(len(message), time.monotonic())
-            self._delivered(message)
+            self._delivered(told)
 
     def _delivered(self, message: list[Waiting]) -> None:
-        DELIVERIES.labels(self.name, "delivered").inc()
+        DELIVERIES.labels(self.name, "delivered" if message else "silenced").inc()
         now = datetime.now(UTC)
         for one in message:
             seconds = (now - one.change.alert.at.astimezone(UTC)).total_seconds()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-OUTCOMES = ("delivered", "away", "refused", "given_up")
-"""Of an attempt: taken; not reached, tried again; refused; refused to the end and set aside."""
+OUTCOMES = ("delivered", "silenced", "away", "refused", "given_up")
+"""Of a message: taken; of silenced alerts only, so not sent; not taken now, tried again; refused;
+of an alert: refused to the end and set aside."""
 
 
 class Away(Exception):

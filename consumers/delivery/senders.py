@@ -33,9 +33,11 @@ class Sender(Protocol):
 
     Attributes:
         repeat_seconds: how often what fires has to be said again; None: never.
+        heeds_silences: whether it is not told of what was silenced.
     """
 
     repeat_seconds: float | None
+    heeds_silences: bool
 
     def send(self, changes: Sequence[Change]) -> None:
         """Hand over these changes, all or none.
@@ -50,6 +52,7 @@ class WebhookSender:
     """A signed POST, ``webhook-id`` the same whenever the same is sent again."""
 
     repeat_seconds: float | None = None
+    heeds_silences = True
 
     def __init__(self, name: str, receiver: Webhook, folder: Path) -> None:
         shared = secret(receiver.secret_file, folder, name)
@@ -69,7 +72,13 @@ class WebhookSender:
 
 
 class AlertmanagerSender:
-    """Alertmanager's API v2; every instance is told each time, which changes nothing there."""
+    """Alertmanager's API v2; every instance is told each time, which changes nothing there.
+
+    It hears of silenced alerts too: it has silences of its own, and would take what is no longer
+    repeated for over.
+    """
+
+    heeds_silences = False
 
     def __init__(self, name: str, receiver: Alertmanager, folder: Path) -> None:
         self.repeat_seconds: float | None = receiver.repeat_seconds
@@ -97,6 +106,7 @@ class PeopleSender:
     """Mail and chat robots: one text about all alerts, as long as the service takes."""
 
     repeat_seconds: float | None = None
+    heeds_silences = True
 
     def __init__(self, name: str, receiver: People, folder: Path) -> None:
         from apprise import Apprise  # takes 0.2 s to import

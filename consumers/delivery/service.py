@@ -14,6 +14,7 @@ from consumers.delivery.history import Change
 from consumers.delivery.loop import Delivery
 from consumers.delivery.receivers import Receiver, ReceiverError
 from consumers.delivery.senders import Sender, sender
+from consumers.delivery.silences import Silences, nothing
 from schemas.alert import Alert
 from schemas.clock import ZONE
 from schemas.districts import CITY
@@ -28,14 +29,21 @@ class Deliveries:
         receivers: by name; at least one.
         folder: the data folder, to which files of secrets are relative.
         bootstrap: Kafka servers.
+        silences: of which alerts nobody wants to hear.
 
     Raises:
         ReceiverError: a receiver cannot be used as it is written.
     """
 
-    def __init__(self, receivers: Mapping[str, Receiver], folder: Path, bootstrap: str) -> None:
+    def __init__(
+        self,
+        receivers: Mapping[str, Receiver],
+        folder: Path,
+        bootstrap: str,
+        silences: Silences = nothing,
+    ) -> None:
         self._all = [
-            Delivery(name, receiver, made, bootstrap)
+            Delivery(name, receiver, made, bootstrap, silences)
             for (name, receiver), made in zip(
                 receivers.items(), senders(receivers, folder).values(), strict=True
             )
@@ -118,7 +126,7 @@ def trial() -> Alert:
         late_reporting_could_explain=False,
         summary_zh="这是一条测试消息，无需处理",
         summary_en="this is a test message, nothing has to be done",
-        runbook="trial.md",
+        runbook="README.md",
         worklist="",
         at=now,
     )

@@ -39,6 +39,7 @@ from schemas.topics import specs
 Tell = Callable[[str, int, int], None]
 """Progress: what is being done, how much of it, out of how much."""
 
+TARGETS_FILE = "targets.json"
 REBUILD = "rebuild.pid"
 STEPPED_ASIDE = "rebuild.ready"
 """Written by the supervisor when no worker of its own runs: the rebuild it did that for."""
@@ -96,8 +97,13 @@ class Stack:
                 kafka = together.submit(self._start_kafka)
                 store = together.submit(self._start_store)
                 bootstrap, (clickhouse, user, password_file) = kafka.result(), store.result()
-            metrics = self._start_workers(bootstrap, clickhouse, user, password_file)
-            metrics += self._start_delivery(bootstrap)
+            servers = {
+                "bootstrap": bootstrap,
+                "clickhouse": clickhouse,
+                "clickhouse_user": user,
+                "clickhouse_password_file": password_file,
+            }
+            metrics = self._start_workers(servers) + self._start_delivery(servers)
         except BaseException:
             self.stop()
             raise
@@ -110,10 +116,17 @@ class Stack:
             None,
             os.getpid(),
         )
-        draft = self._data / f"{STACK_FILE}.new"
-        draft.write_text(json.dumps(asdict(self.endpoints)), "utf-8")
-        draft.replace(self._data / STACK_FILE)
+        self._put(STACK_FILE, asdict(self.endpoints))
+        # Whom Prometheus scrapes, as its file_sd_configs reads it.
+        scraped = [f"{self.settings.host}:{port}" for port in metrics]
+        self._put(TARGETS_FILE, [{"targets": scraped}])
         return self.endpoints
+
+    def _put(self, name: str, document: object) -> None:
+        """Write a file so that a reader sees it whole or not at all."""
+        draft = self._data / f"{name}.new"
+        draft.write_text(json.dumps(document), "utf-8")
+        draft.replace(self._data / name)
 
     def _start_kafka(self) -> str:
         bootstrap = self.settings.bootstrap
@@ -207,21 +220,13 @@ class Stack:
             on_exit=lambda _: self._exits.put("store"),
         )
 
-    def _start_workers(
-        self, bootstrap: str, clickhouse: str, user: str, password_file: Path
-    ) -> list[int]:
+    def _start_workers(self, servers: Mapping[str, object]) -> list[int]:
         number = min(self.settings.workers, self.settings.partitions)
         self.tell("starting workers", 0, number)
         usual = self.settings.metrics_port
         ports = [port for port in free_ports(number + 1) if port != usual]
         if usual and is_free(usual):
             ports.insert(0, usual)
-        servers = {
-            "bootstrap": bootstrap,
-            "clickhouse": clickhouse,
-            "clickhouse_user": user,
-            "clickhouse_password_file": password_file,
-        }
         with ThreadPoolExecutor(number) as together:
             starts = [
                 together.submit(self._start_worker, place, servers, ports[place])
@@ -256,13 +261,13 @@ class Stack:
             on_exit=lambda _: self._exits.put(f"worker {place}"),
         )
 
-    def _start_delivery(self, bootstrap: str) -> list[int]:
+    def _start_delivery(self, servers: Mapping[str, object]) -> list[int]:
         """Hand alerts to their receivers, when there are any; gives the port of its metrics."""
         if not self.settings.receivers:
             return []
         self.tell("starting the delivery of alerts", 0, 1)
         (port,) = free_ports(1)
-        chosen = self.settings.model_copy(update={"bootstrap": bootstrap, "metrics_port": port})
+        chosen = self.settings.model_copy(update={**servers, "metrics_port": port})
         self._delivery = ManagedProcess(
             "delivery",
             [sys.executable, "-m", "pipeline.cli", "deliver"],

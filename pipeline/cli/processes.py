@@ -1,12 +1,28 @@
-"""What the commands that last share: a port for metrics, and the log."""
+"""What the commands that last share: servers, a port for metrics, and the log."""
 
 import logging
 import sys
+from pathlib import Path
 
 from deploy.native.ports import is_free
 from pipeline.batch_errors import ErrorsWithoutValues
-from pipeline.cli.common import fail
+from pipeline.cli.common import endpoints, fail
 from pipeline.settings import Settings
+
+
+def with_servers(chosen: Settings) -> Settings:
+    """Those given, or those of the stack that runs on the data folder."""
+    if chosen.bootstrap and chosen.clickhouse:
+        return chosen
+    where = endpoints(chosen)
+    return chosen.model_copy(
+        update={
+            "bootstrap": where.bootstrap,
+            "clickhouse": where.clickhouse,
+            "clickhouse_user": where.clickhouse_user,
+            "clickhouse_password_file": Path(where.clickhouse_password_file),
+        }
+    )
 
 
 def with_port(chosen: Settings) -> Settings:

@@ -9,8 +9,8 @@ import click
 
 from consumers.store.client import Store
 from pipeline.app import Worker
-from pipeline.cli.common import data_option, endpoints, fail, settings
-from pipeline.cli.processes import log_to_stderr, with_port
+from pipeline.cli.common import data_option, fail, settings
+from pipeline.cli.processes import log_to_stderr, with_port, with_servers
 from pipeline.settings import Settings
 
 
@@ -24,29 +24,14 @@ def worker(data: Path | None, **given: Any) -> None:
 
     `popflow up` runs workers itself; more of them, here or on other machines, share the work.
     """
-    chosen = with_port(_with_servers(settings(data, **given), given))
+    if (given["bootstrap"] is None) != (given["clickhouse"] is None):
+        fail("name both --bootstrap and --clickhouse, or none for the stack's own", code=2)
+    chosen = with_port(with_servers(settings(data, **given)))
     log_to_stderr(chosen)
     # A batch makes hundreds of thousands of tuples and no cycles: collecting as often as Python
     # does by default costs a tenth of the time.
     gc.set_threshold(200_000, 20, 50)
     asyncio.run(_run(chosen))
-
-
-def _with_servers(chosen: Settings, given: dict[str, Any]) -> Settings:
-    """Those given, or those of the stack that runs on the data folder."""
-    if (given["bootstrap"] is None) != (given["clickhouse"] is None):
-        fail("name both --bootstrap and --clickhouse, or none for the stack's own", code=2)
-    if chosen.bootstrap and chosen.clickhouse:
-        return chosen
-    where = endpoints(chosen)
-    return chosen.model_copy(
-        update={
-            "bootstrap": where.bootstrap,
-            "clickhouse": where.clickhouse,
-            "clickhouse_user": where.clickhouse_user,
-            "clickhouse_password_file": Path(where.clickhouse_password_file),
-        }
-    )
 
 
 async def _run(chosen: Settings) -> None:
