@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 from consumers.store.client import Store
@@ -26,20 +27,24 @@ FROM
 GROUP BY measure"""  # noqa: S608 - whole numbers of our own
 
 
-def delays(store: Store, known_on: date) -> dict[str, Shares]:
+def delays(
+    store: Store, known_on: date, measures: Iterable[str] | None = None
+) -> dict[str, Shares]:
     """Share known by delay of every measure that says enough.
 
     Args:
         store: A connection.
         known_on: Only what was known at the end of this day, and days up to it, are looked at.
+        measures: Of the cells; None: all counts of the catalogue.
 
     Raises:
         StoreUnavailable: ClickHouse is away.
     """
-    measures = [name for name, measure in MEASURES.items() if not measure.stock]
+    if measures is None:
+        measures = (name for name, measure in MEASURES.items() if not measure.stock)
     found = {}
     for measure, by_delay, at_risk in store.query(
-        _QUESTION, {"known_on": known_on, "measures": measures}
+        _QUESTION, {"known_on": known_on, "measures": list(measures)}
     ):
         shares = known_shares(by_delay, at_risk)
         if shares is not None:

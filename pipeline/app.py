@@ -1,4 +1,4 @@
-"""The Faust app: an intake agent for each raw topic, a ledger agent, and the leader's readings."""
+"""The Faust app: intake agents, a ledger agent, and the leader's readings and alerts."""
 
 import asyncio
 import logging
@@ -12,6 +12,7 @@ from kafka.errors import KafkaError
 
 from consumers.store.client import Store
 from consumers.store.errors import StoreError
+from pipeline.alerts import Alerts
 from pipeline.batching import Batch, BatchApp, Limits, consume
 from pipeline.folding import JournalRecord
 from pipeline.gauges import Gauges
@@ -24,11 +25,11 @@ from pipeline.metrics import serve
 from pipeline.purge import Purge
 from pipeline.registry import Registry
 from pipeline.settings import Settings
-from schemas.topics import JOURNAL, RAW, READINGS, REJECTED
+from schemas.topics import ALERTS, JOURNAL, RAW, READINGS, REJECTED
 
 log = logging.getLogger(__name__)
 
-STAGES = ("intake", "ledger", "readings")
+STAGES = ("intake", "ledger", "readings", "alerts")
 _FOLD_RECORDS = 20_000
 _LOOK_SECONDS = 0.5
 """How often the leader looks whether anything has changed."""
@@ -100,6 +101,7 @@ class Worker:
         self._journal = Journal(settings.bootstrap, JOURNAL)
         self._rejected = Journal(settings.bootstrap, REJECTED)
         self._published = Journal(settings.bootstrap, READINGS)
+        self._told = Journal(settings.bootstrap, ALERTS)
         self._purge = Purge(settings.bootstrap)
         self.intake = Intake(
             store,
@@ -113,6 +115,7 @@ class Worker:
         self.ledger = Ledger(store, registry, settings.state, JournalReader(settings.bootstrap))
         self.readings = Readings(store, self._published)
         self.gauges = Gauges(store, settings.bootstrap)
+        self.alerts = Alerts(store, self._told)
         self._declare_agents(stages)
 
     def _declare_agents(self, stages: Sequence[str]) -> None:
@@ -125,6 +128,8 @@ class Worker:
         if "readings" in stages:
             self.app.timer(_LOOK_SECONDS)(self._publish)
             self.app.timer(_MEASURE_SECONDS)(self._measure)
+        if "alerts" in stages:
+            self.app.timer(_LOOK_SECONDS)(self._alert)
         self.app.on_revoked(self._give_up)
         self.app.on_assigned(self._take_over)
 
@@ -152,6 +157,15 @@ class Worker:
         except (StoreError, KafkaError) as error:
             log.error("The stream could not be measured: %s", error)
 
+    async def _alert(self) -> None:
+        if not self.app.is_leader():
+            self.alerts.forget()
+            return
+        try:
+            await self.alerts.step()
+        except (StoreError, JournalError) as error:
+            log.error("Alerts could not be told: %s", error)
+
     async def _take_over(self, held: set[TP]) -> None:
         log.info("%s with %d partitions", READY, len(held))
 
@@ -166,12 +180,13 @@ class Worker:
         """
         self.settings.data.mkdir(parents=True, exist_ok=True)
         serve(self.settings.host, self.settings.metrics_port)
-        writers = (self._journal, self._rejected, self._published)
+        writers = (self._journal, self._rejected, self._published, self._told)
         await asyncio.gather(*(writer.start() for writer in writers))
         try:
             # What Kafka has, not what a setting says: all of a person goes to one partition.
             self.intake.partitions = await self._journal.partitions()
             self.readings.partitions = await self._published.partitions()
+            self.alerts.partitions = await self._told.partitions()
             await self.app.serve()
         finally:
             self.ledger.close()

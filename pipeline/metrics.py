@@ -139,6 +139,18 @@ DELIVERY_SECONDS = Histogram(
     buckets=(0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0),
     registry=REGISTRY,
 )
+WATCHING_SECONDS = Histogram(
+    "popflow_watching_seconds",
+    "Time for all drift monitors to look 漂移监测耗时",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+ALERT_CHANGES = Counter(
+    "popflow_alert_changes",
+    "Changes of state of alerts 预警状态变更",
+    ["monitor", "state"],
+    registry=REGISTRY,
+)
 
 
 def serve(host: str, port: int) -> int:

@@ -34,6 +34,7 @@ COMMANDS = {
     "baseline": Listed("baseline", "baseline", "Load the registered population", "户籍人口基数"),
     "status": Listed("status", "status", "How far the stream has come", "运行状态"),
     "rejected": Listed("rejected", "rejected", "Refused messages: list, mend", "被拒绝的消息"),
+    "alerts": Listed("alerts", "alerts", "Drift alerts: list, show, ack, silence", "预警"),
     "audit": Listed("audit", "audit", "Recount everything and compare", "审计"),
     "rebuild": Listed("audit", "rebuild", "Fold the whole journal anew", "重建"),
     "schemas": Listed("tools", "schemas", "JSON Schema and AsyncAPI documents", "契约文档"),
