@@ -6,6 +6,8 @@ catalogue's indicators, districts and windows; never a source or a person.
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from schemas.refusals import Code
+
 REGISTRY = CollectorRegistry(auto_describe=True)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -15,6 +17,8 @@ ACCEPTED = Counter(
 REFUSED = Counter(
     "popflow_events_refused", "Messages refused by intake 已拒绝消息", ["code"], registry=REGISTRY
 )
+for code in Code:  # from 0 on, so that Prometheus sees the first refusal as an increase
+    REFUSED.labels(code)
 POSTED = Counter(
     "popflow_events_posted",
     "Events the ledger took, by outcome (new, repeat) 已入账事件",

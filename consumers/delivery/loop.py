@@ -22,7 +22,7 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 from pydantic import ValidationError
 
-from consumers.delivery.outcomes import Away, Refused
+from consumers.delivery.outcomes import OUTCOMES, Away, Refused
 from consumers.delivery.queue import Queue, Waiting
 from consumers.delivery.receivers import Receiver
 from consumers.delivery.senders import Sender
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 GROUP = "popflow-delivery-"
 _LOOK_SECONDS = 1.0
 _KAFKA_PAUSE = 2.0
+_SESSION_MS = 10_000
+"""After which silence of a killed process another one may deliver in its place."""
 _NEW = "new:"
 
 
@@ -96,6 +98,8 @@ class Delivery(ConsumerRebalanceListener):
         self._ended = threading.Event()
         self._moved = threading.Event()
         self._consumer: Any = None
+        for outcome in OUTCOMES:  # from 0 on, so that Prometheus sees the first as an increase
+            DELIVERIES.labels(name, outcome)
         self._forget()
 
     def _forget(self) -> None:
@@ -128,6 +132,8 @@ class Delivery(ConsumerRebalanceListener):
             group_id=GROUP + self.name,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            session_timeout_ms=_SESSION_MS,
+            heartbeat_interval_ms=_SESSION_MS // 4,
         )
         try:
             self._consumer.subscribe([ALERTS], listener=self)
