@@ -3,17 +3,19 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from typing import cast
+from typing import Protocol, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 from faust.types.streams import StreamT
+from kafka.errors import KafkaError
 
 from consumers.store.client import Store
 from consumers.store.errors import StoreError
 from pipeline.alerts import Alerts
 from pipeline.batching import Batch, BatchApp, Limits, consume
 from pipeline.folding import JournalRecord
+from pipeline.gauges import Gauges
 from pipeline.group import GROUP, READY
 from pipeline.indicators import Readings
 from pipeline.intake import Intake
@@ -33,7 +35,8 @@ STAGES = ("intake", "ledger", "readings", "alerts")
 _FOLD_RECORDS = 20_000
 _LOOK_SECONDS = 0.5
 """How often the leader looks whether anything has changed."""
-_NOWCAST_SECONDS = 10.0
+_MEASURE_SECONDS = 10.0
+"""How often the leader measures the stream for ``/metrics``, and looks at recent days."""
 _AT_ONCE = 2
 """Partitions counted at the same time: while one waits for the store, another computes."""
 
@@ -73,6 +76,16 @@ class JournalReader:
                     yield cast("Sequence[JournalRecord]", records)
         finally:
             await consumer.stop()
+
+
+class LeaderTask(Protocol):
+    """What one worker does for all of them."""
+
+    async def step(self) -> object:
+        """Do what there is to do."""
+
+    def forget(self) -> None:
+        """Another worker leads now: what this one knew may be outdated when it leads again."""
 
 
 class Worker:
@@ -119,6 +132,7 @@ class Worker:
         self.ledger = Ledger(store, registry, settings.state, JournalReader(settings.bootstrap))
         self.readings = Readings(store, self._published)
         self.nowcasts = Nowcasts(store)
+        self.gauges = Gauges(store, settings.bootstrap)
         self.alerts = Alerts(store, self._told)
         self._declare_agents(stages)
 
@@ -130,10 +144,11 @@ class Worker:
         if "ledger" in stages:
             self.app.agent(self.app.batches(JOURNAL), name="ledger")(self._count)
         if "readings" in stages:
-            self.app.timer(_LOOK_SECONDS)(self._publish)
-            self.app.timer(_NOWCAST_SECONDS)(self._estimate)
+            self._lead(_LOOK_SECONDS, self.readings, "Readings could not be published")
+            self._lead(_MEASURE_SECONDS, self.nowcasts, "Recent days could not be estimated")
+            self._lead(_MEASURE_SECONDS, self.gauges, "The stream could not be measured")
         if "alerts" in stages:
-            self.app.timer(_LOOK_SECONDS)(self._alert)
+            self._lead(_LOOK_SECONDS, self.alerts, "Alerts could not be told")
         self.app.on_revoked(self._give_up)
         self.app.on_assigned(self._take_over)
 
@@ -143,32 +158,19 @@ class Worker:
     async def _count(self, stream: StreamT[Batch]) -> None:
         await consume(stream, self.ledger.handle, at_once=_AT_ONCE)
 
-    async def _publish(self) -> None:
-        if not self.app.is_leader():
-            self.readings.forget()
-            return
-        try:
-            await self.readings.step()
-        except (StoreError, JournalError) as error:
-            log.error("Readings could not be published: %s", error)
+    def _lead(self, every: float, task: LeaderTask, failure: str) -> None:
+        """Let the leader, and nobody else, do something every so many seconds."""
 
-    async def _estimate(self) -> None:
-        if not self.app.is_leader():
-            self.nowcasts.forget()
-            return
-        try:
-            await self.nowcasts.step()
-        except StoreError as error:
-            log.error("Recent days could not be estimated: %s", error)
+        async def lead() -> None:
+            if not self.app.is_leader():
+                task.forget()
+                return
+            try:
+                await task.step()
+            except (StoreError, JournalError, KafkaError) as error:
+                log.error("%s: %s", failure, error)
 
-    async def _alert(self) -> None:
-        if not self.app.is_leader():
-            self.alerts.forget()
-            return
-        try:
-            await self.alerts.step()
-        except (StoreError, JournalError) as error:
-            log.error("Alerts could not be told: %s", error)
+        self.app.timer(every, name=type(task).__name__)(lead)
 
     async def _take_over(self, held: set[TP]) -> None:
         log.info("%s with %d partitions", READY, len(held))
@@ -195,4 +197,5 @@ class Worker:
             await self.app.serve()
         finally:
             self.ledger.close()
+            self.gauges.close()
             await asyncio.gather(*(writer.stop() for writer in writers), self._purge.stop())

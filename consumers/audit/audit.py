@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import chain, groupby
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -75,6 +75,18 @@ def audit(store: Store, tell: Tell = lambda _: None) -> Audit:
     stored_findings = _stored_findings(store)
     differences = [*_compare(stored_cells, cells), *_compare(stored_findings, findings)]
     return Audit(reports, len(stored_cells), sum(stored_findings.values()), differences)
+
+
+def remember(store: Store, found: Audit) -> None:
+    """Keep what a recount found, so that whoever watches sees it as well."""
+    row: dict[str, list[Any]] = {
+        "at": [datetime.now(UTC)],
+        "reports": [found.reports],
+        "cells": [found.cells],
+        "findings": [found.findings],
+        "different": [len(found.differences)],
+    }
+    store.insert("audits", row)
 
 
 def _refuse_unknown_kinds(store: Store) -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from consumers.delivery.service import senders
 from consumers.store.client import Store
 from consumers.store.embedded import WRITER, server_command, users
 from consumers.store.migrate import migrate, seed_districts
@@ -31,8 +32,8 @@ from deploy.native.ports import HOST, free_ports, is_free
 from deploy.native.process import LineInLog, ManagedProcess, ProcessError
 from deploy.native.secure import ADMIN, PIPELINE, Trust, let_in
 from deploy.native.topics import ensure_topics
-from pipeline.group import READY
-from pipeline.settings import PREFIX, Settings
+from pipeline.group import DELIVERING, READY
+from pipeline.settings import Settings
 from producers.access import use
 from schemas.districts import DISTRICTS
 from schemas.sources import DEMONSTRATION
@@ -41,6 +42,7 @@ from schemas.topics import specs
 Tell = Callable[[str, int, int], None]
 """Progress: what is being done, how much of it, out of how much."""
 
+TARGETS_FILE = "targets.json"
 REBUILD = "rebuild.pid"
 STEPPED_ASIDE = "rebuild.ready"
 """Written by the supervisor when no worker of its own runs: the rebuild it did that for."""
@@ -78,6 +80,7 @@ class Stack:
         self._client = settings.kafka_client
         self._store: ManagedProcess | None = None
         self._workers: dict[int, ManagedProcess] = {}
+        self._delivery: ManagedProcess | None = None
         self._guest: int | None = None
         self.endpoints: Endpoints | None = None
 
@@ -85,10 +88,12 @@ class Stack:
         """Start everything; returns when events can be published and read.
 
         Raises:
+            ReceiverError: a receiver of alerts cannot be used as it is written.
             NativeError: a part did not start; what had started is stopped again.
             StoreError: the store does not belong to this program.
         """
         self._data.mkdir(parents=True, exist_ok=True)
+        senders(self.settings.receivers, self._data)  # what is wrong is said before all else
         _sit_down(self._hold, "popflow up")
         for left_behind in (STACK_FILE, STEPPED_ASIDE):
             (self._data / left_behind).unlink(missing_ok=True)
@@ -98,7 +103,14 @@ class Stack:
                 kafka = together.submit(self._start_kafka)
                 store = together.submit(self._start_store)
                 bootstrap, (clickhouse, user, password_file) = kafka.result(), store.result()
-            metrics = self._start_workers(bootstrap, clickhouse, user, password_file)
+            servers = {
+                "bootstrap": bootstrap,
+                "clickhouse": clickhouse,
+                "clickhouse_user": user,
+                "clickhouse_password_file": password_file,
+                "kafka_client": self._trust.client(PIPELINE) if self._trust else self._client,
+            }
+            metrics = self._start_workers(servers) + self._start_delivery(servers)
         except BaseException:
             self.stop()
             raise
@@ -112,9 +124,10 @@ class Stack:
             os.getpid(),
             str(self._client) if self._client else None,
         )
-        draft = self._data / f"{STACK_FILE}.new"
-        draft.write_text(json.dumps(asdict(self.endpoints)), "utf-8")
-        draft.replace(self._data / STACK_FILE)
+        self._put(STACK_FILE, asdict(self.endpoints))
+        # Whom Prometheus scrapes, as its file_sd_configs reads it.
+        scraped = [f"{self.settings.host}:{port}" for port in metrics]
+        self._put(TARGETS_FILE, [{"targets": scraped}])
         return self.endpoints
 
     def _prepare_access(self) -> None:
@@ -134,6 +147,12 @@ class Stack:
         if self._trust is not None:
             client = self._trust.client(PIPELINE)
             let_in(bootstrap, client, acls.pipeline(PIPELINE))
+
+    def _put(self, name: str, document: object) -> None:
+        """Write a file so that a reader sees it whole or not at all."""
+        draft = self._data / f"{name}.new"
+        draft.write_text(json.dumps(document), "utf-8")
+        draft.replace(self._data / name)
 
     def _start_kafka(self) -> str:
         bootstrap = self.settings.bootstrap
@@ -229,22 +248,13 @@ class Stack:
             on_exit=lambda _: self._exits.put("store"),
         )
 
-    def _start_workers(
-        self, bootstrap: str, clickhouse: str, user: str, password_file: Path
-    ) -> list[int]:
+    def _start_workers(self, servers: Mapping[str, object]) -> list[int]:
         number = min(self.settings.workers, self.settings.partitions)
         self.tell("starting workers", 0, number)
         usual = self.settings.metrics_port
         ports = [port for port in free_ports(number + 1) if port != usual]
         if usual and is_free(usual):
             ports.insert(0, usual)
-        servers = {
-            "bootstrap": bootstrap,
-            "clickhouse": clickhouse,
-            "clickhouse_user": user,
-            "clickhouse_password_file": password_file,
-            "kafka_client": self._trust.client(PIPELINE) if self._trust else self._client,
-        }
         with ThreadPoolExecutor(number) as together:
             starts = [
                 together.submit(self._start_worker, place, servers, ports[place])
@@ -269,17 +279,34 @@ class Stack:
         return port
 
     def _worker(self, place: int, chosen: Settings) -> ManagedProcess:
-        values = chosen.model_dump(mode="json", exclude_none=True)
-        env = {**os.environ, **{PREFIX + name.upper(): str(v) for name, v in values.items()}}
         return ManagedProcess(
             f"worker {place}",
             [sys.executable, "-m", "pipeline.cli", "worker"],
             log=self._data / "logs" / f"worker-{place}.log",
             pid_file=self._data / f"worker-{place}.pid",
-            env=env,
+            env={**os.environ, **chosen.environment()},
             grace=30.0,
             on_exit=lambda _: self._exits.put(f"worker {place}"),
         )
+
+    def _start_delivery(self, servers: Mapping[str, object]) -> list[int]:
+        """Hand alerts to their receivers, when there are any; gives the port of its metrics."""
+        if not self.settings.receivers:
+            return []
+        self.tell("starting the delivery of alerts", 0, 1)
+        (port,) = free_ports(1)
+        chosen = self.settings.model_copy(update={**servers, "metrics_port": port})
+        self._delivery = ManagedProcess(
+            "delivery",
+            [sys.executable, "-m", "pipeline.cli", "deliver"],
+            log=self._data / "logs" / "delivery.log",
+            pid_file=self._data / "delivery.pid",
+            env={**os.environ, **chosen.environment()},
+            on_exit=lambda _: self._exits.put("delivery"),
+        )
+        self._delivery.start(LineInLog(self._delivery.log, DELIVERING))
+        self.tell("starting the delivery of alerts", 1, 1)
+        return [port]
 
     def watch(self, until: Callable[[], bool]) -> None:
         """Start again what dies, and step aside for a rebuild, until told to end."""
@@ -302,6 +329,8 @@ class Stack:
                 self._start_kafka_again()
             elif name == "store" and self._store is not None:
                 self._store.start()
+            elif name == "delivery" and self._delivery is not None:
+                self._delivery.start()
             for worker in self._workers.values():
                 if worker.name == name:
                     worker.start()
@@ -339,6 +368,8 @@ class Stack:
         """Stop everything in order: workers, store, Kafka."""
         self.tell("stopping", 0, 1)
         self._stop_workers()
+        if self._delivery is not None:
+            self._delivery.stop()
         if self._store is not None:
             self._store.stop()
         if self._kafka is not None:

@@ -8,6 +8,7 @@ import click
 from rich.progress import Progress
 
 from consumers.audit.audit import audit as recount_everything
+from consumers.audit.audit import remember
 from deploy.native.stack import vacant_workers
 from pipeline.app import JournalReader
 from pipeline.cli.common import (
@@ -48,6 +49,7 @@ def audit(data: Path | None, as_json: bool) -> None:
         total = store.query("SELECT count() FROM population.reports FINAL")[0][0]
         task = progress.add_task("recounting 重新计数", total=total)
         found = recount_everything(store, lambda done: progress.update(task, completed=done))
+        remember(store, found)
     if as_json:
         print_json(
             {

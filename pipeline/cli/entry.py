@@ -27,6 +27,7 @@ class Listed(NamedTuple):
 COMMANDS = {
     "up": Listed("up", "up", "Start the whole stack on this machine", "启动整套系统"),
     "worker": Listed("worker", "worker", "Run one more worker process", "运行一个处理进程"),
+    "deliver": Listed("deliver", "deliver", "Hand alerts to their receivers", "送达告警"),
     "source": Listed("source", "source", "Who may publish: add, list, remove", "来源登记"),
     "publish": Listed("publish", "publish", "Publish events or counts from files", "发布事件"),
     "simulate": Listed("publish", "simulate", "Let a simulated Suzhou publish", "模拟城市"),
@@ -112,6 +113,7 @@ def _ours() -> tuple[type[Exception], ...]:
         ("pipeline.journal", "JournalError"),
         ("pipeline.batch_errors", "WorkerFailedError"),
         ("producers.delivery", "PublishingError"),
+        ("consumers.delivery.receivers", "ReceiverError"),
     )
     return tuple(getattr(sys.modules[module], name) for module, name in names if _has(module))
 

@@ -50,6 +50,7 @@ PID_FILES = {
     "store": "store/store.pid",
     "worker 0": "worker-0.pid",
     "worker 1": "worker-1.pid",
+    "delivery": "delivery.pid",
 }
 
 
