@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from producers.items import MOST_FAULTS, Fault, refused
+from producers.items import MOST_FAULTS, Fault, Row, refused
 from producers.kit import judged
 from producers.mapped import named
+from producers.mapping import MappingFile
 from producers.publishing import Stamp, recorded
 from producers.sources.files import Reading, read_file
 from schemas.events import Event
@@ -58,21 +59,42 @@ def check_files(
         SourceError: a file cannot be read.
         MappingError: a file does not have what the mapping names.
     """
-    checked = Checked()
     mapping = how.mapping if how else None
+    checked = Checked()
     for path in paths:
-        place = mask(str(path))
-        for row in read_file(path, how):
-            if isinstance(row, Fault):
-                checked.add(row._replace(path=place))
-                continue
-            found = _judged(row.value, stamp, registered)
-            if isinstance(found, Refusal):
-                fault = refused(row.line, found, named(mapping, found.detail))
-                checked.add(fault._replace(path=place))
-            else:
-                checked.accepted[found.kind] += 1  # type: ignore[attr-defined]
-                checked.withdrawn += found.void
+        check_rows(
+            read_file(path, how),
+            mapping,
+            stamp=stamp,
+            registered=registered,
+            path=mask(str(path)),
+            into=checked,
+        )
+    return checked
+
+
+def check_rows(
+    rows: Iterable[Row | Fault],
+    mapping: MappingFile | None = None,
+    *,
+    stamp: Stamp = "now",
+    registered: Priorities | None = None,
+    path: str = "",
+    into: Checked | None = None,
+) -> Checked:
+    """Look at the rows of any source, and add what is found to what was found before."""
+    checked = Checked() if into is None else into
+    for row in rows:
+        if isinstance(row, Fault):
+            checked.add(row._replace(path=path or row.path))
+            continue
+        found = _judged(row.value, stamp, registered)
+        if isinstance(found, Refusal):
+            fault = refused(row.line, found, named(mapping, found.detail))
+            checked.add(fault._replace(path=path))
+        else:
+            checked.accepted[found.kind] += 1  # type: ignore[attr-defined]
+            checked.withdrawn += found.void
     return checked
 
 

@@ -147,8 +147,7 @@ def mapping_of(written: Mapping[str, Any], name: str) -> MappingFile:
     try:
         mapping = MappingFile.model_validate(dict(written))
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise MappingError(f"The mapping {name}: {_explained(fault)}") from None
+        raise MappingError(f"The mapping {name}: {_explained(first_fault(error))}") from None
     for wrong in _faults(mapping):
         raise MappingError(f"The mapping {name}: {wrong}")
     return mapping
@@ -177,6 +176,12 @@ def meant(name: str, existing: Iterable[str]) -> str:
     """A guess at what a misspelt name was to be, as a sentence with a blank before."""
     near = get_close_matches(name, [one for one in existing if one], 1, 0.5)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def first_fault(error: ValidationError) -> Mapping[str, Any]:
+    """What to mend first: a name that does not exist, since another may be missing for it."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return min(faults, key=lambda fault: fault["type"] != "extra_forbidden")
 
 
 def _explained(fault: Mapping[str, Any]) -> str:

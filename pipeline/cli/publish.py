@@ -13,9 +13,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipeline.cli.common import (
     console,
-    endpoints,
     errors,
     fail,
+    kafka,
     options,
     print_json,
     settings,
@@ -202,7 +202,7 @@ def simulate(
 
 def _publisher(chosen: Settings, spool: str) -> Publisher:
     """With the data folder's spool; beside another that uses it already, in memory only."""
-    bootstrap = endpoints(chosen).bootstrap
+    bootstrap = kafka(chosen)
     try:
         return Publisher(bootstrap, spool=chosen.data / spool, patience=_PATIENCE)
     except SpoolHeldError:

@@ -87,6 +87,11 @@ def show_check(
         checked = check_files(files, how, stamp=stamp, registered=registered)
     except (SourceError, MappingError) as error:
         fail(str(error))
+    show_checked(checked, as_json, registry=registered is not None, several=len(files) > 1)
+
+
+def show_checked(checked: Checked, as_json: bool, *, registry: bool, several: bool = False) -> None:
+    """Show what a dry run found, and end with 1 when something is wrong."""
     if as_json:
         print_json(
             {
@@ -94,12 +99,12 @@ def show_check(
                 "by_kind": dict(checked.accepted),
                 "withdrawn": checked.withdrawn,
                 "refused": checked.refused,
-                "registry": registered is not None,
+                "registry": registry,
                 "faults": [as_dict(fault) for fault in checked.faults],
             }
         )
     else:
-        _print(checked, len(files) > 1, registered is not None)
+        _print(checked, several, registry)
     if checked.refused:
         raise SystemExit(1)
 
