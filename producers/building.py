@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 import orjson
 
 from producers.delivery import RefusedError
-from producers.pseudonyms import Document, Domain, Pseudonymizer, canonical_id
+from producers.pseudonyms import Document, Domain, Pseudonymizer, canonical_id, quiet
 from schemas.clock import ZONE
 from schemas.events import KINDS, Birth, Death, Discharge, Event, Move, Permit
 from schemas.reading import check, read
@@ -42,6 +42,7 @@ class Desk:
         self.source = source
         self.pseudonyms = pseudonyms
 
+    @quiet
     def birth(
         self,
         certificate: str,
@@ -81,6 +82,7 @@ class Desk:
         head = self._head((certificate,), child, household, recorded_at, revision)
         return _validated(Birth, head | own)
 
+    @quiet
     def death(
         self,
         certificate: str,
@@ -110,6 +112,7 @@ class Desk:
         head = self._head((certificate,), person, household, recorded_at, revision)
         return _validated(Death, head | own)
 
+    @quiet
     def move(
         self,
         number: str,
@@ -137,6 +140,7 @@ class Desk:
         head = self._head((number,), person, household, recorded_at, revision)
         return _validated(Move, head | own)
 
+    @quiet
     def permit(
         self,
         serial: str,
@@ -167,6 +171,7 @@ class Desk:
         head = self._head((serial, act), person, household, recorded_at, revision)
         return _validated(Permit, head | own)
 
+    @quiet
     def discharge(
         self,
         hospital: str,
@@ -247,7 +252,6 @@ class Desk:
 
     def _person(self, person: Person) -> str:
         document = person if isinstance(person, Document) else Document(Domain.CITIZEN, person)
-        del person
         return self.pseudonyms.of(document)
 
 

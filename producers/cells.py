@@ -45,6 +45,7 @@ _NUMERAL = "一二三四五六七八九"
 _IN_WORDS = re.compile(
     f"([〇○零{_NUMERAL}]{{4}})年([{_NUMERAL}十]{{1,3}})月([{_NUMERAL}十]{{1,3}})[日号]"
 )
+_BEYOND = 10**8
 _LATEST_SERIAL = 2_958_465
 """9999-12-31."""
 
@@ -207,13 +208,21 @@ def _when(cell: Any, epoch: datetime) -> date | datetime:
     if isinstance(cell, date):
         return cell
     if isinstance(cell, int | float | Decimal) and not isinstance(cell, bool):
-        if 10**7 <= cell < 10**8:  # 20160305 kept as a number
-            return _spelled(str(int(cell)))
-        return _serial(float(cell), epoch)
+        number = _within(cell)
+        if number >= 10**7:  # 20160305 kept as a number
+            return _spelled(str(int(number)))
+        return _serial(number, epoch)
     found = narrow(cell)
     if _SERIAL.fullmatch(found):
         return _serial(float(found), epoch)
     return _spelled(_in_digits(found))
+
+
+def _within(cell: float | Decimal) -> float:
+    """The number, or one beyond all dates for what is none or not finite."""
+    if isinstance(cell, Decimal) and not cell.is_finite():
+        return -1.0
+    return float(cell) if -1 < cell < _BEYOND else -1.0
 
 
 def _serial(number: float, epoch: datetime) -> datetime:

@@ -56,9 +56,9 @@ def _districts() -> dict[str, Meaning]:
     for district in DISTRICTS:
         whole = spelling(district.name_zh)
         names = {whole, whole.partition("(")[0], f"苏州市{whole}", whole.removeprefix("苏州")}
-        names |= {name.removesuffix("市") for name in set(names) if name.endswith("市")}
         if "(" in whole:
             names.add(whole.partition("(")[2].removesuffix(")"))
+        names |= {name[:-1] for name in set(names) if name.endswith(("市", "区"))}
         for name in names:
             codes.setdefault(name, district.code)
         codes[district.code] = district.code

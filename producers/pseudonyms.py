@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import Concatenate, ParamSpec
+from typing import ParamSpec, TypeVar
 
 from producers.keys import KEY_BYTES as KEY_BYTES
 from producers.keys import Key, key_file_of_the_environment, read_keys
@@ -24,7 +24,8 @@ _CENTURY = "19"
 _MOST_OTHER = 40
 _HOLDS_LONG = re.compile(r"(?<![0-9A-Za-z])[0-9]{17}[0-9Xx](?![0-9A-Za-z])")
 
-_Rest = ParamSpec("_Rest")
+_Given = ParamSpec("_Given")
+_Made = TypeVar("_Made")
 
 
 class IdentityError(ValueError):
@@ -57,24 +58,23 @@ class Document:
         return f"Document({self.domain.value})"
 
 
-def _quiet(
-    function: Callable[Concatenate[str, _Rest], str],
-) -> Callable[Concatenate[str, _Rest], str]:
+def quiet(function: Callable[_Given, _Made]) -> Callable[_Given, _Made]:
     """Raise faults anew, from a frame that holds no number any more.
 
     Crash reporters that print the variables of a traceback then find none either.
     """
 
     @wraps(function)
-    def quiet(number: str, /, *rest: _Rest.args, **named: _Rest.kwargs) -> str:
+    def quietly(*given: _Given.args, **named: _Given.kwargs) -> _Made:
         try:
-            return function(number, *rest, **named)
-        except IdentityError as error:
-            fault = str(error)
-        del number, rest, named
-        raise IdentityError(fault)
+            return function(*given, **named)
+        except ValueError as error:
+            fault = error.with_traceback(None)
+            fault.__context__ = None
+        del given, named
+        raise fault
 
-    return quiet
+    return quietly
 
 
 class Pseudonymizer:
@@ -112,33 +112,29 @@ class Pseudonymizer:
         """
         return cls.from_file(key_file_of_the_environment())
 
+    @quiet
     def citizen(self, number: str) -> str:
         """Of a citizen number (GB 11643), 18 or 15 characters, or one of the same build.
 
         Raises:
             IdentityError: says what is wrong without the number.
         """
-        document = Document(Domain.CITIZEN, number)
-        del number
-        return self.of(document)
+        return self.of(Document(Domain.CITIZEN, number))
 
+    @quiet
     def birth_certificate(self, number: str) -> str:
         """Of the birth certificate of a child, the only number a newborn has."""
-        document = Document(Domain.BIRTH_CERTIFICATE, number)
-        del number
-        return self.of(document)
+        return self.of(Document(Domain.BIRTH_CERTIFICATE, number))
 
+    @quiet
     def passport(self, number: str) -> str:
         """Of a passport."""
-        document = Document(Domain.PASSPORT, number)
-        del number
-        return self.of(document)
+        return self.of(Document(Domain.PASSPORT, number))
 
+    @quiet
     def household(self, number: str) -> str:
         """Of a household register."""
-        document = Document(Domain.HOUSEHOLD, number)
-        del number
-        return self.of(document)
+        return self.of(Document(Domain.HOUSEHOLD, number))
 
     def of(self, document: Document) -> str:
         """Of any document.
@@ -153,7 +149,7 @@ class Pseudonymizer:
         return self._keyed.hexdigest(text)
 
 
-@_quiet
+@quiet
 def _pseudonym(number: str, domain: Domain, under: Pseudonymizer) -> str:
     return under.hexdigest(f"{domain.value}:{_normalised(number, domain)}".encode())[:32]
 
@@ -164,7 +160,7 @@ def _normalised(number: str, domain: Domain) -> str:
     return _other(number)
 
 
-@_quiet
+@quiet
 def normalised_citizen_number(number: str) -> str:
     """The 18-character form: upper-case X, 15-digit numbers of the first generation converted.
 
@@ -216,6 +212,7 @@ class RecordIdError(ValueError):
     """A record number that cannot be one; the message never holds its parts."""
 
 
+@quiet
 def canonical_id(*parts: str, pseudonyms: Pseudonymizer | None = None) -> str:
     """The number of an act as every reporter writes it: parts joined by ``/``.
 
@@ -228,10 +225,8 @@ def canonical_id(*parts: str, pseudonyms: Pseudonymizer | None = None) -> str:
     tidy = [_tidy_part(part) for part in parts]
     found = [_spells_person(part) for part in tidy]
     if not tidy or not all(tidy):
-        del parts, tidy
         raise RecordIdError("a part of the record number is empty")
     if any(found) and pseudonyms is None:
-        del parts, tidy
         raise RecordIdError(
             "the record number is an identity number, in whose place its pseudonym must stand: "
             "name the key file"
