@@ -18,6 +18,7 @@ from producers.mapping import (
     Rule,
     is_list,
     of_every_event,
+    properties,
 )
 from producers.problems import CellError, Problem
 from producers.pseudonyms import (
@@ -28,7 +29,6 @@ from producers.pseudonyms import (
     RecordIdError,
     canonical_id,
 )
-from schemas.events import KINDS
 from schemas.identity import mask
 
 CELL = "cell"
@@ -228,7 +228,7 @@ def _meanings(mapping: MappingFile, name: str) -> Mapping[str, Any]:
 
 def _reader(kind: str, name: str, rule: Rule, epoch: datetime) -> Callable[[Any], Any]:
     """How the cells of a field are read, which the contract's type of it decides."""
-    schema = KINDS[kind].model_json_schema()["properties"][name]
+    schema = properties(kind)[name]
     shapes = [schema, *schema.get("anyOf", ())]
     if any(shape.get("format") == "date" for shape in shapes):
         return partial(cells.day, epoch=epoch)

@@ -7,6 +7,7 @@ constant, and how their cells are read. What it names wrongly stops at once with
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -236,8 +237,14 @@ def _faults_of_rule(kind: str, name: str, rule: Rule) -> Iterable[str]:
 
 def is_list(kind: str, name: str) -> bool:
     """Whether a field of a kind holds a list."""
-    properties = KINDS[kind].model_json_schema()["properties"]
-    return bool(properties.get(name, {}).get("type") == "array")
+    return bool(properties(kind).get(name, {}).get("type") == "array")
+
+
+@cache
+def properties(kind: str) -> Mapping[str, Any]:
+    """JSON Schema of each field of a kind."""
+    found: Mapping[str, Any] = KINDS[kind].model_json_schema()["properties"]
+    return found
 
 
 def of_every_event(name: str) -> bool:
