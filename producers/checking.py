@@ -13,7 +13,7 @@ from producers.mapping import MappingFile
 from producers.publishing import Stamp, recorded
 from producers.sources.files import Reading, read_file
 from schemas.events import Event
-from schemas.identity import mask
+from schemas.identity import mask_runs
 from schemas.refusals import Refusal
 from schemas.sources import Priorities
 
@@ -67,7 +67,7 @@ def check_files(
             mapping,
             stamp=stamp,
             registered=registered,
-            path=mask(str(path)),
+            path=mask_runs(str(path)),
             into=checked,
         )
     return checked

@@ -28,8 +28,9 @@ from producers.pseudonyms import (
     Pseudonymizer,
     RecordIdError,
     canonical_id,
+    holds_person,
 )
-from schemas.identity import mask
+from schemas.identity import mask_runs
 
 CELL = "cell"
 """Code of a fault that the contract has no code for: a cell that cannot be read."""
@@ -146,7 +147,11 @@ class RowMapper:
             except (CellError, IdentityError, RecordIdError) as error:
                 faults[line.name] = _Wrong(_place(line.name, line.rule), error)
                 continue
-            if value is not None:
+            if _shows_person(value):
+                faults[line.name] = _Wrong(
+                    _place(line.name, line.rule), CellError(Problem.IDENTITY)
+                )
+            elif value is not None:
                 document[line.name] = value
         void = document.get("void") is True
         if void:
@@ -189,6 +194,12 @@ def _value(line: _Line, row: Mapping[str, Any], pseudonyms: Pseudonymizer | None
     return line.read(there[0])
 
 
+def _shows_person(value: Any) -> bool:
+    """Whether an identity number would leave the building in a field that is no pseudonym."""
+    texts = value if isinstance(value, list) else [value]
+    return any(isinstance(text, str) and holds_person(text) for text in texts)
+
+
 def _meaning(line: _Line, cell: Any) -> Any:
     spelt = spelling(cells.narrow(cell))
     if spelt in line.meanings:
@@ -207,7 +218,7 @@ def _domain(rule: Rule, row: Mapping[str, Any]) -> Domain:
         return rule.pseudonym or Domain.CITIZEN
     meaning = tables()["document"].codes.get(spelling(cells.narrow(said)))
     if meaning is None:
-        raise CellError(Problem.NO_DOMAIN, mask(repr(rule.domain_column)))
+        raise CellError(Problem.NO_DOMAIN, mask_runs(repr(rule.domain_column)))
     return Domain(str(meaning))
 
 
@@ -247,7 +258,7 @@ def _reader(kind: str, name: str, rule: Rule, epoch: datetime) -> Callable[[Any]
 
 def _place(name: str, rule: Rule) -> str:
     columns = ", ".join(rule.origins)
-    return mask(f"{columns} ({name})" if columns else name)
+    return mask_runs(f"{columns} ({name})" if columns else name)
 
 
 def _fault(line: int, wrong: list[_Wrong]) -> Fault:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from producers.codes import spelling, tables
 from producers.pseudonyms import Domain
 from schemas.events import KINDS, VOIDS
-from schemas.identity import mask
+from schemas.identity import mask_runs
 from schemas.sources import NAME
 
 _OF_EVERY = ("record_id", "revision", "void", "source", "recorded_at", "household", "person")
@@ -26,7 +26,7 @@ class MappingError(ValueError):
     """A mapping that cannot be used; names the place, what is wrong and what exists."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(mask(message))
+        super().__init__(mask_runs(message))
 
 
 class Rule(BaseModel):

@@ -16,7 +16,7 @@ from producers.mapped import RowMapper, named
 from producers.mapping import check_columns
 from producers.sources.sql import Polled, View
 from producers.watermark import Mark, Note, Position
-from schemas.identity import mask
+from schemas.identity import mask_runs
 
 Tell = Callable[[Fault], None]
 
@@ -154,4 +154,4 @@ def _send(
 
 def _placed(fault: Fault, polled: Polled, mark: Mark) -> Fault:
     at = mark.hex() if isinstance(mark, bytes) else mark
-    return fault._replace(path=mask(f"{polled.view} {polled.watermark}={at}"))
+    return fault._replace(path=mask_runs(f"{polled.view} {polled.watermark}={at}"))

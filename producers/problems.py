@@ -72,6 +72,12 @@ class Problem(Enum):
         "不在代码表中",
         "请更正，或在映射文件中补充写法",
     )
+    IDENTITY = _Words(
+        "holds an identity number",
+        "leave it out of the mapping, or have the number removed",
+        "含身份证号码",
+        "请勿映射该列，或先去掉号码",
+    )
     NO_DOMAIN = _Words(
         "is of a kind that the column {} does not say in the words of the table document",
         "correct that column",

@@ -22,7 +22,8 @@ from schemas.identity import check_digit, is_long, is_possible_date
 _SHORT, _LONG = 15, 18
 _CENTURY = "19"
 _MOST_OTHER = 40
-_HOLDS_LONG = re.compile(r"(?<![0-9A-Za-z])[0-9]{17}[0-9Xx](?![0-9A-Za-z])")
+_HOLDS_LONG = re.compile(r"(?<![0-9])[0-9]{17}[0-9Xx](?![0-9])")
+"""Stricter than intake: letters may stand beside it, as in ``H7320502195006150016``."""
 
 _Given = ParamSpec("_Given")
 _Made = TypeVar("_Made")
@@ -223,7 +224,7 @@ def canonical_id(*parts: str, pseudonyms: Pseudonymizer | None = None) -> str:
         RecordIdError: a part is empty, or an identity number and there is no key.
     """
     tidy = [_tidy_part(part) for part in parts]
-    found = [_spells_person(part) for part in tidy]
+    found = [holds_person(part) for part in tidy]
     if not tidy or not all(tidy):
         raise RecordIdError("a part of the record number is empty")
     if any(found) and pseudonyms is None:
@@ -243,7 +244,8 @@ def _tidy_part(part: str) -> str:
     return "".join(unicodedata.normalize("NFKC", part).split()).upper()
 
 
-def _spells_person(part: str) -> bool:
+def holds_person(part: str) -> bool:
+    """Whether a text is or holds an identity number, letters beside it or not."""
     if len(part) == _SHORT and part.isdigit():
         try:
             _citizen(part)

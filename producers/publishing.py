@@ -19,7 +19,7 @@ from producers.simulate.progress import Cursor, Pace, first_day, today
 from producers.sources.counts import CountOptions, read_counts
 from producers.sources.files import Reading, read_file
 from schemas.clock import day_date, local_day
-from schemas.identity import mask
+from schemas.identity import mask_runs
 from schemas.reading import read
 from schemas.refusals import Refusal
 
@@ -59,7 +59,7 @@ def publish_files(
     mapping = how.mapping if how else None
     with _Run(publisher, progress) as run:
         for path in paths:
-            run.path = mask(str(path))
+            run.path = mask_runs(str(path))
             for row in read_file(path, how):
                 if isinstance(row, Fault):
                     run.fault(row)
@@ -82,7 +82,7 @@ def publish_counts(
         PublishingError: Kafka does not take messages.
     """
     with _Run(publisher, progress) as run:
-        run.path = mask(str(path))
+        run.path = mask_runs(str(path))
         for birth in read_counts(path, options):
             if isinstance(birth, Fault):
                 run.fault(birth)

@@ -4,7 +4,6 @@ The same two steps serve the pipeline's intake and a publisher's check before se
 :func:`read` looks at the message alone, :func:`check` at where and when it arrived.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -21,7 +20,6 @@ from schemas.topics import MAX_EVENT_BYTES
 
 _ONE_DAY = timedelta(days=1)
 _LONGEST_PLACE = 80
-_LONG_RUN = re.compile(r"[0-9]{15,}[Xx]?")
 _NOT_AFTER_THE_ACT = ("born_on", "mother_born_on", "admitted_on")
 
 
@@ -84,7 +82,7 @@ def _place(steps: Sequence[int | str]) -> str:
 
     A long run of digits in it may be a number of somebody, though letters stand beside it.
     """
-    path = _LONG_RUN.sub(identity.MASK, ".".join(map(str, steps[1:])) or "event")
+    path = identity.mask_runs(".".join(map(str, steps[1:])) or "event")
     return path if len(path) <= _LONGEST_PLACE else f"{path[:_LONGEST_PLACE]}…"
 
 

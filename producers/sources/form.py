@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple
 
 from producers.cells import SPREADSHEET_EPOCH
 from producers.items import Fault
-from schemas.identity import mask
+from schemas.identity import mask_runs
 
 GROUP = "popflow.sources"
 
@@ -22,7 +22,7 @@ class SourceError(ValueError):
     """A source that cannot be read at all; says why and what would do, never a number."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(mask(message))
+        super().__init__(mask_runs(message))
 
 
 class Record(NamedTuple):
