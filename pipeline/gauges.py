@@ -9,7 +9,6 @@ from typing import Any
 from kafka.errors import KafkaError
 from prometheus_client import Gauge
 
-from consumers.rejected import rejected_by_code
 from consumers.store.client import Store
 from pipeline import metrics
 from pipeline.positions import Positions
@@ -49,7 +48,10 @@ class Gauges:
             KafkaError: Kafka did not answer.
         """
         metrics.LEADING.set(1)
-        self._show(metrics.REJECTED_WAITING, _named(rejected_by_code(self._store)))
+        self._show(
+            metrics.REJECTED_WAITING,
+            self._counts("SELECT code, count() FROM population.rejected WHERE NOT mended"),
+        )
         self._show(metrics.FINDINGS, self._counts("SELECT code, count() FROM population.findings"))
         self._show(
             metrics.ALERTS,
@@ -114,7 +116,3 @@ class Gauges:
         for gone in self._shown.get(gauge, set()) - known.keys():
             gauge.remove(*gone)
         self._shown[gauge] = set(known)
-
-
-def _named(counts: dict[str, int]) -> dict[Labels, Any]:
-    return {(name,): count for name, count in counts.items()}

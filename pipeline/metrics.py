@@ -1,7 +1,8 @@
 """Every metric of the workers, in one typed list; ``/metrics`` serves them on 127.0.0.1.
 
-Labels are bounded: kinds, refusal and finding codes, partitions, topics, receivers, and the
-catalogue's indicators, districts and windows; never a source or a person.
+Labels are bounded: kinds, refusal and finding codes, partitions, topics, receivers, the catalogue's
+indicators, districts and windows, and registered sources (anybody else's messages are of source
+``other``); never a person.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -12,13 +13,21 @@ REGISTRY = CollectorRegistry(auto_describe=True)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 ACCEPTED = Counter(
-    "popflow_events_accepted", "Events accepted by intake 已接收事件", ["kind"], registry=REGISTRY
+    "popflow_events_accepted",
+    "Events accepted by intake 已接收事件",
+    ["kind", "source"],
+    registry=REGISTRY,
 )
 REFUSED = Counter(
-    "popflow_events_refused", "Messages refused by intake 已拒绝消息", ["code"], registry=REGISTRY
+    "popflow_events_refused",
+    "Messages refused by intake 已拒绝消息",
+    ["code", "source"],
+    registry=REGISTRY,
 )
+OTHER = "other"
+"""Source, in metrics, of messages that name no registered one."""
 for code in Code:  # from 0 on, so that Prometheus sees the first refusal as an increase
-    REFUSED.labels(code)
+    REFUSED.labels(code, OTHER)
 POSTED = Counter(
     "popflow_events_posted",
     "Events the ledger took, by outcome (new, repeat) 已入账事件",

@@ -86,6 +86,10 @@ class Settings(BaseModel):
         description="the broker stamps known_on; off, a publisher may replay history "
         "由服务器盖时间戳",
     )
+    key_file: Path | None = Field(
+        default=None,
+        description="file of the city's key, which turns numbers into pseudonyms 假名密钥文件",
+    )
     fsync: bool = Field(
         default=False, description="the embedded engine survives power loss 断电保护"
     )

@@ -30,6 +30,8 @@ COMMANDS = {
     "deliver": Listed("deliver", "deliver", "Hand alerts to their receivers", "送达告警"),
     "source": Listed("source", "source", "Who may publish: add, list, remove", "来源登记"),
     "publish": Listed("publish", "publish", "Publish events or counts from files", "发布事件"),
+    "poll": Listed("poll", "poll", "Publish what changes in a database's view", "轮询数据库"),
+    "key": Listed("key", "key", "The city's key behind all pseudonyms", "假名密钥"),
     "simulate": Listed("publish", "simulate", "Let a simulated Suzhou publish", "模拟城市"),
     "baseline": Listed("baseline", "baseline", "Load the registered population", "户籍人口基数"),
     "reference": Listed("reference", "reference", "Load what no event yields", "参考数据"),
