@@ -29,6 +29,8 @@ COMMANDS = {
     "worker": Listed("worker", "worker", "Run one more worker process", "运行一个处理进程"),
     "source": Listed("source", "source", "Who may publish: add, list, remove", "来源登记"),
     "publish": Listed("publish", "publish", "Publish events or counts from files", "发布事件"),
+    "listen": Listed("listen", "listen", "Receive HL7 v2, FHIR and JSON", "接收 HL7、FHIR 与 JSON"),
+    "gateway": Listed("gateway", "gateway", "Tokens of the HTTP gateway", "网关令牌"),
     "simulate": Listed("publish", "simulate", "Let a simulated Suzhou publish", "模拟城市"),
     "baseline": Listed("baseline", "baseline", "Load the registered population", "户籍人口基数"),
     "status": Listed("status", "status", "How far the stream has come", "运行状态"),
