@@ -63,7 +63,8 @@ class Settings(BaseModel):
     hl7_port: int = Field(default=2575, ge=0, le=65535, description=_PORT)
     http_port: int = Field(default=8090, ge=0, le=65535, description=_PORT)
     source: str | None = Field(
-        default=None, description="publisher that a listener for HL7 or FHIR speaks for 监听来源名称"
+        default=None,
+        description="publisher that a listener for HL7 or FHIR speaks for 监听来源名称",
     )
     facilities: str = Field(
         default="",
@@ -120,6 +121,11 @@ class Settings(BaseModel):
     def state(self) -> Path:
         """Folder of the partitions' state."""
         return self.data / "state"
+
+    @property
+    def gateway_tokens(self) -> Path:
+        """File of the tokens of the HTTP gateway."""
+        return self.data / "gateway" / "tokens.json"
 
     def clickhouse_password(self) -> str:
         """Password of the given ClickHouse server; empty when no file is named."""

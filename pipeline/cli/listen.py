@@ -1,5 +1,7 @@
-"""``popflow listen``: HL7 v2 over MLLP, FHIR and JSON over HTTP; nothing is answered *accepted*
-before Kafka has it."""
+"""``popflow listen``: HL7 v2 over MLLP, FHIR and JSON over HTTP.
+
+Nothing is answered *accepted* before Kafka has it.
+"""
 
 import asyncio
 import gc
@@ -9,7 +11,7 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,8 +26,12 @@ from producers.kit import Publisher
 from producers.link import Tuning
 from producers.pseudonyms import KeyFileError, Pseudonymizer
 from producers.sources.clinical import Sender
+from producers.sources.gateway_tokens import TokenError, TokenFile
 from schemas.districts import COUNTED_AS
 from schemas.sources import NAME
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 Serve = Callable[[Handover, ssl.SSLContext | None, int], Awaitable[None]]
 
@@ -90,6 +96,48 @@ def hl7(data: Path | None, as_json: bool, port: int | None, **given: Any) -> Non
     _run(chosen, serve, port)
 
 
+@listen.command("http")
+@_common
+def http(data: Path | None, as_json: bool, port: int | None, **given: Any) -> None:
+    """Receive events as JSON, and FHIR R4, over HTTP. 接收 JSON 与 FHIR（HTTP）
+
+    Who may send what is said by tokens: `popflow gateway token add SOURCE`. FHIR needs --key-file
+    and --facility too, since identity numbers become pseudonyms here.
+    """
+    chosen, port = _chosen(data, "http_port", port, given)
+
+    async def serve(handover: Handover, tls: ssl.SSLContext | None, port: int) -> None:
+        from producers.sources import http_server
+
+        stopped = _until_stopped()
+        listener = http_server.listening(chosen.host, port)
+        scheme = "https" if tls else "http"
+        application = _gateway(chosen, handover)
+        _announce("http", scheme, chosen, listener.getsockname()[1], as_json=as_json)
+        await http_server.serve(
+            application, listener, stopped, tls=None if tls is None else lambda: tls
+        )
+
+    _run(chosen, serve, port)
+
+
+def _gateway(chosen: Settings, handover: Handover) -> "Starlette":
+    from producers.sources.gateway import Gateway
+    from producers.sources.gateway_http import Door
+    from producers.sources.gateway_limits import Answers
+    from producers.sources.gateway_receipts import ReceiptKeyError, Signer
+
+    tokens = TokenFile(chosen.gateway_tokens)
+    try:
+        signer = Signer.from_file(chosen.data / "gateway" / "receipt.key")
+        if not tokens.all():
+            errors.print("No tokens yet: `popflow gateway token add SOURCE` makes one. 尚无令牌")
+    except (ReceiptKeyError, TokenError) as error:
+        fail(str(error))
+    door = Door(tokens, rate=chosen.gateway_events_per_second, most_bytes=chosen.gateway_body_bytes)
+    return Gateway(handover, door, signer, Answers()).application()
+
+
 def _chosen(
     data: Path | None, name: str, port: int | None, given: dict[str, Any]
 ) -> tuple[Settings, int]:
@@ -109,7 +157,9 @@ def _sender(chosen: Settings) -> Sender | None:
     if chosen.source is None or chosen.key_file is None or not chosen.facilities:
         return None
     if not NAME.match(chosen.source):
-        fail(f"{chosen.source!r} is no source: write <sector>.<name>, as health.my-hospital", code=2)
+        fail(
+            f"{chosen.source!r} is no source: write <sector>.<name>, as health.my-hospital", code=2
+        )
     try:
         pseudonyms = Pseudonymizer.from_file(chosen.key_file)
     except KeyFileError as error:

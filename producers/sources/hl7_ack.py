@@ -37,6 +37,10 @@ _CONDITION_OF = {
     Code.SOURCE_MISMATCH: "204",
 }
 _LONGEST = 199
+_ESCAPES = {
+    **dict.fromkeys(range(32), " "),
+    **{ord(c): f"\\{code}\\" for c, code in zip("|^~&\\", "FSRTE", strict=True)},
+}
 _numbers = itertools.count(1)
 _PROCESS = f"{os.getpid():x}{int(time.time()):x}"[:12]
 
@@ -100,8 +104,10 @@ def acknowledge(message: Message | None, code: str, complaints: list[Complaint])
         return _safe(head.text(number)[:_LONGEST]) if head is not None else ""
 
     def route(number: int) -> str:
-        parts = [_safe(head.text(number, part)) for part in (1, 2, 3)] if head is not None else []
-        return comp.join(parts).rstrip(comp)
+        first = field(number)
+        if head is None or len(head.raw(number)) == len(first):
+            return first
+        return comp.join([first, *(_safe(head.text(number, part)) for part in (2, 3))]).rstrip(comp)
 
     version = field(12) or "2.5"
     event = _safe(head.text(9, 2)) if head is not None else ""
@@ -149,5 +155,4 @@ def _said(complaint: Complaint, *, chinese: bool) -> str:
 
 def _safe(text: str) -> str:
     """A text without HL7's separators and breaks."""
-    kept = {"|": "\\F\\", "^": "\\S\\", "~": "\\R\\", "&": "\\T\\", "\\": "\\E\\"}
-    return "".join(kept.get(c, max(c, " ")) for c in text)
+    return text.translate(_ESCAPES)

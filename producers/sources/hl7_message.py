@@ -91,12 +91,23 @@ class Message:
 
     def piece(self, repetition: str, component: int) -> str:
         """First subcomponent of a component (from 1), with escapes unfolded."""
-        pieces = repetition.split(self._component, component)
-        text = pieces[component - 1] if len(pieces) >= component else ""
-        text = text.partition(self._sub)[0].strip()
+        if self._component in repetition:
+            pieces = repetition.split(self._component, component)
+            text = pieces[component - 1] if len(pieces) >= component else ""
+        else:
+            text = repetition if component == 1 else ""
+        if self._sub in text:
+            text = text.partition(self._sub)[0]
+        text = text.strip()
         if text == NULL:
             return ""
         return self._unfold(text) if self._escape in text else text
+
+    def first(self, field: str, component: int) -> str:
+        """The same of the first repetition of a field."""
+        if self._repetition in field:
+            field = field.partition(self._repetition)[0]
+        return self.piece(field, component)
 
     def _unfold(self, text: str) -> str:
         """Escape sequences of separators and hex; what only formats text is dropped."""
@@ -144,11 +155,11 @@ class Segment:
 
     def text(self, field: int, component: int = 1) -> str:
         """A component of the first repetition; empty when it is not there."""
-        written = self.raw(field)
-        if not written:
+        index = field - self._shift
+        if not 0 < index < len(self._fields):
             return ""
-        first = self._message.split(written)[0]
-        return self._message.piece(first, component)
+        written = self._fields[index]
+        return self._message.first(written, component) if written else ""
 
     def moment(self, field: int) -> datetime | None:
         """A point in time (DTM), local where no offset is written; ``None`` when empty."""

@@ -70,9 +70,7 @@ def message(*segments: str) -> str:
     return "".join(f"{one}\r" for one in segments)
 
 
-def discharge(
-    control: str = "D1", event: str = "A03", number: str = PATIENT, **more: Any
-) -> str:
+def discharge(control: str = "D1", event: str = "A03", number: str = PATIENT, **more: Any) -> str:
     """A03 of an insured patient with two diagnoses."""
     return message(
         header(event, control, **more.get("header", {})),
