@@ -122,6 +122,7 @@ def http(data: Path | None, as_json: bool, port: int | None, **given: Any) -> No
 
 
 def _gateway(chosen: Settings, handover: Handover) -> "Starlette":
+    from producers.sources.fhir_http import Fhir
     from producers.sources.gateway import Gateway
     from producers.sources.gateway_http import Door
     from producers.sources.gateway_limits import Answers
@@ -135,7 +136,22 @@ def _gateway(chosen: Settings, handover: Handover) -> "Starlette":
     except (ReceiptKeyError, TokenError) as error:
         fail(str(error))
     door = Door(tokens, rate=chosen.gateway_events_per_second, most_bytes=chosen.gateway_body_bytes)
-    return Gateway(handover, door, signer, Answers()).application()
+    fhir = Fhir(handover, door, *_fhir_edge(chosen))
+    return Gateway(handover, door, signer, Answers()).application(*fhir.routes())
+
+
+def _fhir_edge(chosen: Settings) -> tuple[Pseudonymizer | None, dict[str, str]]:
+    """Key and hospitals; FHIR is served where both are named."""
+    if chosen.key_file is None or not chosen.facilities:
+        return None, {}
+    return _pseudonyms(chosen.key_file), _facilities(chosen.facilities)
+
+
+def _pseudonyms(path: Path) -> Pseudonymizer:
+    try:
+        return Pseudonymizer.from_file(path)
+    except KeyFileError as error:
+        fail(str(error), code=2)
 
 
 def _chosen(
@@ -160,11 +176,7 @@ def _sender(chosen: Settings) -> Sender | None:
         fail(
             f"{chosen.source!r} is no source: write <sector>.<name>, as health.my-hospital", code=2
         )
-    try:
-        pseudonyms = Pseudonymizer.from_file(chosen.key_file)
-    except KeyFileError as error:
-        fail(str(error), code=2)
-    return Sender(chosen.source, pseudonyms, _facilities(chosen.facilities))
+    return Sender(chosen.source, _pseudonyms(chosen.key_file), _facilities(chosen.facilities))
 
 
 def _facilities(written: str) -> dict[str, str]:

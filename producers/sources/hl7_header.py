@@ -86,7 +86,8 @@ _CLASSES = {
     "case": CASE,
     "death_certificate": DEATH_CERTIFICATE,
 }
-_CLASS_OF = {code: name for name, codes in _CLASSES.items() for code in codes}
+CLASS_OF = {code: name for name, codes in _CLASSES.items() for code in codes}
+"""What a type code says of a number (HL7 table 0203, which FHIR uses too)."""
 
 
 def read_numbers(message: Message, segment: Segment, field: int) -> Numbers:
@@ -98,7 +99,7 @@ def read_numbers(message: Message, segment: Segment, field: int) -> Numbers:
     found: dict[str, str] = {}
     for repetition in segment.repetitions(field):
         number = message.piece(repetition, 1)
-        name = _CLASS_OF.get(message.piece(repetition, 5).upper())
+        name = CLASS_OF.get(message.piece(repetition, 5).upper())
         if number and name and found.setdefault(name, number) != number:
             raise FaultError(
                 Code.SCHEMA,
