@@ -57,6 +57,11 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="A hospital that speaks here. 医院代码=所在区划",
             ),
             click.option("--key-file", type=_FILE, help="Of the city's key. 假名密钥文件"),
+            click.option(
+                "--answer-seconds",
+                type=click.FloatRange(0, min_open=True),
+                help="How long to wait for Kafka. 等待入库时限",
+            ),
             click.option("--tls-certificate", type=_FILE, help="PEM; speaks TLS. 证书"),
             click.option("--tls-key", type=_FILE, help="Its private key. 私钥"),
             click.option("--tls-client-ca", type=_FILE, help="Peers need a certificate. 客户端 CA"),

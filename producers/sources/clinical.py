@@ -94,6 +94,11 @@ class Mapped:
     """For people: what was not reported, and what would be needed."""
 
 
+def tidy(text: str) -> str:
+    """Full-width characters narrowed, blanks dropped, letters upper-case."""
+    return "".join(unicodedata.normalize("NFKC", text).split()).upper()
+
+
 def holds_identity(text: str) -> bool:
     """Whether an identity number stands in a text, also right beside letters."""
     return any(is_long(found) for found in _HIDDEN_LONG.findall(text)) or any(
@@ -106,10 +111,10 @@ def act_number(text: str, place: str, pseudonyms: Pseudonymizer) -> str:
 
     Where an identity number was used as one, its pseudonym stands in (CONTRACT section 1).
     """
-    text = "".join(unicodedata.normalize("NFKC", text).split()).upper()
+    text = tidy(text)
     if not text:
         raise FaultError(MISSING, place, "The number is missing.", "缺少编号。")
-    if holds_identity(text):
+    if holds_identity(text.replace("-", "")):
         try:
             return pseudonyms.citizen(text)
         except IdentityError:

@@ -10,7 +10,8 @@ import os
 import time
 from dataclasses import dataclass
 
-from producers.sources.clinical import MISSING, FaultError
+from producers.sources.clinical import MISSING, FaultError, holds_identity, tidy
+from producers.sources.hl7_header import VERSION
 from producers.sources.hl7_message import Message, UnreadableError
 from schemas.identity import mask
 from schemas.refusals import Code
@@ -100,17 +101,17 @@ def acknowledge(message: Message | None, code: str, complaints: list[Complaint])
     sep, comp = "|", "^"
     head = message.segment("MSH") if message is not None else None
 
-    def field(number: int) -> str:
-        return _safe(head.text(number)[:_LONGEST]) if head is not None else ""
+    def field(number: int, part: int = 1) -> str:
+        return _echo(head.text(number, part)) if head is not None else ""
 
     def route(number: int) -> str:
         first = field(number)
         if head is None or len(head.raw(number)) == len(first):
             return first
-        return comp.join([first, *(_safe(head.text(number, part)) for part in (2, 3))]).rstrip(comp)
+        return comp.join([first, *(_echo(head.text(number, part)) for part in (2, 3))]).rstrip(comp)
 
-    version = field(12) or "2.5"
-    event = _safe(head.text(9, 2)) if head is not None else ""
+    version = field(12) if VERSION.fullmatch(field(12)) else "2.5"
+    event = field(9, 2)
     kind = comp.join(["ACK", event, "ACK"]) if event else "ACK"
     first = sep.join(
         [
@@ -118,7 +119,7 @@ def acknowledge(message: Message | None, code: str, complaints: list[Complaint])
             *(route(5), route(6), route(3), route(4)),
             time.strftime("%Y%m%d%H%M%S", time.gmtime(time.time() + 8 * 3600)) + "+0800",
             *("", kind, f"{_PROCESS}{next(_numbers)}", field(11) or "P", version),
-            *("", "", "", "", "", _safe(head.text(18)) if head is not None else "UNICODE UTF-8"),
+            *("", "", "", "", "", field(18) if head is not None else "UNICODE UTF-8"),
         ]
     ).rstrip(sep)
     codec = message.charset if message is not None else "utf-8"
@@ -151,6 +152,11 @@ def _said(complaint: Complaint, *, chinese: bool) -> str:
     elif not chinese:
         words = words.encode("ascii", "ignore").decode()
     return _safe(words)
+
+
+def _echo(text: str) -> str:
+    """What is handed back of a header: not what may be an identity number."""
+    return "masked" if holds_identity(tidy(text)) else _safe(text[:_LONGEST])
 
 
 def _safe(text: str) -> str:
