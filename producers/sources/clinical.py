@@ -19,7 +19,7 @@ from producers.pseudonyms import IdentityError, Pseudonymizer
 from schemas.clock import ZONE
 from schemas.districts import COUNTED_AS, is_known
 from schemas.events import Event
-from schemas.identity import is_long, is_short
+from schemas.identity import MASK, is_long, is_short
 from schemas.reading import check, read
 from schemas.refusals import Code, Refusal
 
@@ -49,6 +49,7 @@ _AREA = re.compile(r"[0-9]{6}([0-9]{3}|[0-9]{6})?")
 _NUMBER = re.compile(r"[A-Za-z0-9._:-]{1,40}")
 _HIDDEN_LONG = re.compile(r"(?<![0-9])[0-9]{17}[0-9Xx](?![0-9])")
 _HIDDEN_SHORT = re.compile(r"(?<![0-9])[0-9]{15}(?![0-9Xx])")
+_SPACED = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){13,16}[ -]?[0-9Xx](?![0-9])")
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,2}0*)?")
 
 
@@ -104,6 +105,19 @@ def holds_identity(text: str) -> bool:
     return any(is_long(found) for found in _HIDDEN_LONG.findall(text)) or any(
         is_short(found) for found in _HIDDEN_SHORT.findall(text)
     )
+
+
+def masked(text: str) -> str:
+    """A text for people without any identity number, also one in groups or beside letters.
+
+    Names of unknown fields come from outside, and are quoted to say which.
+    """
+    return _SPACED.sub(lambda found: _stars(found[0]), text)
+
+
+def _stars(text: str) -> str:
+    digits = text.replace(" ", "").replace("-", "")
+    return MASK if holds_identity(digits) else text
 
 
 def act_number(text: str, place: str, pseudonyms: Pseudonymizer) -> str:

@@ -28,7 +28,6 @@ from producers.sources.fhir_capability import capability
 from producers.sources.fhir_models import REPORTING, TYPES, Bundle, Entry
 from producers.sources.fhir_pool import KNOWN, Pool
 from producers.sources.gateway_http import Door, HttpError, away, media_type
-from schemas.identity import mask
 from schemas.refusals import Code
 
 MEDIA = "application/fhir+json"
@@ -288,7 +287,7 @@ def _parsed(parse: Callable[..., Any], *given: Any) -> Any:
             f"{'.'.join(str(step) for step in fault['loc'])[:120]}: {fault['msg']}"
             for fault in error.errors(include_url=False, include_context=False, include_input=False)
         ]
-        raise HttpError(400, "structure", mask("; ".join(faults[:8])) + ".") from None
+        raise HttpError(400, "structure", clinical.masked("; ".join(faults[:8])) + ".") from None
     except (orjson.JSONEncodeError, RecursionError):
         raise HttpError(400, "structure", "The resource is nested too deeply.") from None
 

@@ -248,7 +248,7 @@ def explained(refusal: Refusal | None) -> dict[str, str]:
     chinese, english = MENDS[refusal.code]
     return {
         "code": refusal.code.value,
-        "detail": refusal.detail,
+        "detail": clinical.masked(refusal.detail),
         "mend": english,
         "mend_zh": chinese,
     }
