@@ -85,6 +85,7 @@ def hl7(data: Path | None, as_json: bool, port: int | None, **given: Any) -> Non
     from producers.sources.hl7_server import MllpServer
 
     chosen, port = _chosen(data, "hl7_port", port, given)
+    _bootstrap(chosen)
     sender = _sender(chosen)
     if sender is None:
         fail("an HL7 listener needs --source, --key-file and --facility CODE=DISTRICT", code=2)

@@ -192,8 +192,9 @@ def sex(text: str, place: str) -> str:
 
 
 def scheme(text: str, place: str) -> str:
-    """Who pays, of a code of 医疗付费方式, one digit or two."""
-    code = "99" if text == "9" else text.zfill(2)
+    """Who pays, of a code of 医疗付费方式: ``1``, ``01``, or finer as ``1.1``."""
+    main = text.partition(".")[0]
+    code = "99" if main in ("9", "09") else main.zfill(2)
     if code not in SCHEMES:
         raise FaultError(
             Code.SCHEMA,

@@ -7,6 +7,7 @@ that send half a message, or do not read their answers, are cut off; the others 
 import asyncio
 import hashlib
 import logging
+import socket
 import ssl
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
@@ -26,6 +27,7 @@ START, END = b"\x0b", b"\x1c\x0d"
 _LOG = logging.getLogger(__name__)
 _SWEEP_SECONDS = 0.5
 _REMEMBERED = 50_000
+_SEND_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,9 @@ class _Connection(asyncio.Protocol):
             _LOG.warning("A connection is turned away: %d are open", len(self._server.connections))
             self._transport.close()
             return
+        # Answers are small: what a peer does not read is not gathered by the megabyte.
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
         self._server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
