@@ -7,10 +7,12 @@ is told *accepted* may forget the message, so it must be with Kafka by then.
 """
 
 import asyncio
+import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -21,6 +23,7 @@ from producers.link import OnDelivery
 MOST_WAITING = 20_000
 """Messages that may wait for Kafka; further ones are turned away at once, to be sent again."""
 _ROUND = 5_000
+_LOG = logging.getLogger(__name__)
 
 
 class Ready(NamedTuple):
@@ -121,12 +124,19 @@ class Handover:
         timer.cancel()
 
     def _run(self) -> None:
-        publisher = self._open_publisher(self._note)
-        try:
-            while (taken := self._take()) is not None:
-                self._loop.call_soon_threadsafe(_answer_all, self._publish(publisher, taken))
-        finally:
-            publisher.close(timeout=0.0)
+        publisher: Publisher | None = None
+        while (taken := self._take()) is not None:
+            try:
+                publisher = publisher or self._open_publisher(self._note)
+                outcomes = self._publish(publisher, taken)
+            except Exception as error:  # whoever waits must be answered, and the next be served
+                self._away_since = self._away_since or time.monotonic()
+                _LOG.exception("Publishing failed; a new connection is tried")
+                outcomes = [(one, f"Publishing failed ({type(error).__name__})") for one in taken]
+                _let_go(publisher)
+                publisher = None
+            self._loop.call_soon_threadsafe(_answer_all, outcomes)
+        _let_go(publisher)
 
     def _take(self) -> list[_Request] | None:
         """Everything that waits now, up to a round; ``None`` at the end."""
@@ -147,7 +157,7 @@ class Handover:
         return taken
 
     def _publish(
-        self, publisher: Publisher, taken: Iterable[_Request]
+        self, publisher: Publisher, taken: list[_Request]
     ) -> list[tuple[_Request, list[Place] | str]]:
         """One round: hand over, wait for the confirmations, say what became of each request."""
         self._reports.clear()
@@ -162,18 +172,26 @@ class Handover:
                 except PublishingError as error:
                     faults[place] = str(error)
             publisher.flush()
-            self._away_since = None
+            if self._away_since is not None and len(faults) < len(handed):
+                _LOG.warning("Kafka confirms again")
+                self._away_since = None
         except PublishingError as error:
-            self._away_since = self._away_since or time.monotonic()
+            self._is_away(str(error))
             unconfirmed = str(error)
         else:
             unconfirmed = "Kafka did not confirm the message"
         if faults and len(faults) == len(handed):
-            self._away_since = self._away_since or time.monotonic()
+            self._is_away(faults[0])
         return [
             (request, faults.get(place) or self._places(request) or unconfirmed)
             for place, request in enumerate(handed)
         ]
+
+    def _is_away(self, reason: str) -> None:
+        """Say so once, not for every message."""
+        if self._away_since is None:
+            self._away_since = time.monotonic()
+            _LOG.warning("Nothing is confirmed: %s", reason)
 
     def _note(self, delivery: Delivery) -> None:
         self._reports[id(delivery.message.value)] = delivery
@@ -189,6 +207,13 @@ class Handover:
                 return report.error
             places.append(Place(message.topic, report.partition, report.offset))
         return places
+
+
+def _let_go(publisher: Publisher | None) -> None:
+    """Let go of a publisher, whatever state it is in."""
+    if publisher is not None:
+        with suppress(Exception):
+            publisher.close(timeout=0.0)
 
 
 def _answer_all(answers: list[tuple[_Request, list[Place] | str]]) -> None:

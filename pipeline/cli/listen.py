@@ -71,6 +71,7 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
     return options(command)
 
 
+_LOCAL = ("127.0.0.1", "::1", "localhost")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -239,7 +240,13 @@ def _until_stopped() -> asyncio.Event:
 
 
 def _announce(name: str, scheme: str, chosen: Settings, port: int, *, as_json: bool) -> None:
-    url = f"{scheme}://{chosen.host}:{port}"
+    shown = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+    url = f"{scheme}://{shown}:{port}"
+    if chosen.tls_certificate is None and chosen.host not in _LOCAL:
+        errors.print(
+            f"{url} is open to the network without TLS: name --tls-certificate and --tls-key. "
+            "未加密"
+        )
     if as_json:
         told = {"listener": name, "url": url, "host": chosen.host, "port": port}
         print_json({**told, "bootstrap": _bootstrap(chosen), "source": chosen.source})

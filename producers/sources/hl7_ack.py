@@ -66,14 +66,15 @@ def complaint_of(error: FaultError | UnreadableError) -> Complaint:
     return Complaint(condition, "E", error.place, str(error.reason), error.sentence, error.zh)
 
 
-def later(reason: str) -> Complaint:
+def later() -> Complaint:
     """Kafka has not confirmed; the same message may be sent again at any time."""
     return Complaint(
         "207",
         "E",
         "",
         "kafka_away",
-        f"{reason}. Send the message again later; a repeat is counted once.",
+        "Kafka has not confirmed the events. Send the message again later; a repeat is counted "
+        "once.",
         "暂未入库，请稍后重发；重复消息只计一次。",
     )
 

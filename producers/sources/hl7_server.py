@@ -17,7 +17,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from producers.handover import Handover, Place, UnconfirmedError
+from producers.handover import Handover, Place
 from producers.sources import clinical, hl7_ack
 from producers.sources.clinical import FaultError, Sender
 from producers.sources.hl7 import interpret
@@ -26,6 +26,7 @@ from producers.sources.hl7_message import Message, UnreadableError, decode
 START, END = b"\x0b", b"\x1c\x0d"
 _LOG = logging.getLogger(__name__)
 _SWEEP_SECONDS = 0.5
+_FAREWELL_SECONDS = 5.0
 _REMEMBERED = 50_000
 _SEND_BYTES = 128 * 1024
 
@@ -106,7 +107,11 @@ class MllpServer:
             connection.close()
         self._sweeping.cancel()
         await asyncio.gather(self._sweeping, return_exceptions=True)
-        await self._server.wait_closed()
+        try:
+            await asyncio.wait_for(self._server.wait_closed(), _FAREWELL_SECONDS)
+        except TimeoutError:
+            for connection in list(self.connections):
+                connection.cut_off()
 
     def answer(self, frame: bytes) -> "asyncio.Future[bytes]":
         """The acknowledgement of one frame, as soon as it can be given; never raises."""
@@ -149,16 +154,11 @@ class MllpServer:
         notes: list[hl7_ack.Complaint],
         digest: bytes,
     ) -> None:
-        if confirmed.cancelled():
-            error: BaseException | None = UnconfirmedError("The listener stops")
-        else:
-            error = confirmed.exception()
-        if error is None:
+        if not confirmed.cancelled() and confirmed.exception() is None:
             text = self._said(message, "AA", notes)
         else:
             self._known.pop(digest, None)
-            _LOG.warning("A message is not confirmed: %s", error)
-            text = self._said(message, "AR", [hl7_ack.later(str(error))])
+            text = self._said(message, "AR", [hl7_ack.later()])
         if not answer.done():
             answer.set_result(text)
 

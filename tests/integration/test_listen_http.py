@@ -280,6 +280,17 @@ class TestFhir:
         assert len({orjson.dumps(e) for e in _of(kafka, "H7/FH-4/1")}) == 1
         assert desk.ask("/fhir/Encounter", sent, If_None_Exist="name=x").status == 400
 
+    def test_an_update_is_a_newer_revision(self, kafka: KafkaServer, desk: Desk) -> None:
+        for hour, url in enumerate(("Encounter", "Encounter?identifier=urn:h7:visit|1"), 10):
+            encounter = {"meta": {"lastUpdated": f"2026-03-06T{hour}:00:00+08:00"}}
+            made = resources.stay(patient={"identifier": _case("FH-5")}, **encounter)
+            sent = resources.bundle(made)
+            sent["entry"][-1]["request"] = {"method": "PUT", "url": url}
+            answer = desk.ask("/fhir", sent)
+            assert [entry["response"]["status"] for entry in answer.json["entry"]] == ["200 OK"] * 5
+        first, second = sorted(event["revision"] for event in _of(kafka, "H7/FH-5/1"))
+        assert second - first == 3_600_000
+
     @pytest.mark.parametrize(
         ("path", "method", "kind", "body", "status", "code"),
         [

@@ -147,3 +147,21 @@ async def test_handover_turns_away_what_does_not_fit() -> None:
         with pytest.raises(UnconfirmedError, match=r"in time|did not answer"):
             await handover.submit([ready])
         assert not handover.kafka_answers
+
+
+async def test_a_publisher_that_breaks_is_replaced() -> None:
+    opened = []
+
+    def breaks_once(note: OnDelivery) -> Publisher:
+        opened.append(1)
+        if len(opened) == 1:
+            raise RuntimeError("a defect")
+        return _publisher(note)
+
+    ready = Ready("population.deaths.v1", b"k", b"{}")
+    async with Handover(breaks_once, answer_seconds=0.5) as handover:
+        with pytest.raises(UnconfirmedError, match="RuntimeError"):
+            await handover.submit([ready])
+        with pytest.raises(UnconfirmedError, match=r"in time|did not answer"):
+            await handover.submit([ready])
+    assert len(opened) == 2
