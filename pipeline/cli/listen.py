@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deploy.native.endpoints import running
 from deploy.native.ports import is_free
 from pipeline.batch_errors import ErrorsWithoutValues
-from pipeline.cli.common import console, errors, fail, options, print_json, settings
+from pipeline.cli.common import console, endpoints, errors, fail, options, print_json, settings
 from pipeline.settings import Settings
 from producers.delivery import PublishingError
 from producers.handover import Handover
@@ -202,15 +201,9 @@ def _facilities(written: str) -> dict[str, str]:
 
 def _bootstrap(chosen: Settings) -> str:
     """Kafka's address: the one given, or that of the stack on the data folder."""
-    if chosen.bootstrap:
-        return chosen.bootstrap
-    where = running(chosen.data)
-    if where is None:
-        fail(
-            f"no stack runs on {chosen.data}. Start it with `popflow up --data {chosen.data}`, or "
-            "name Kafka's address with --bootstrap"
-        )
-    return where.bootstrap
+    without_store = {"clickhouse": chosen.clickhouse or "a listener needs no store"}
+    where = endpoints(chosen.model_copy(update=without_store))
+    return chosen.bootstrap or where.bootstrap
 
 
 def _tls(chosen: Settings) -> ssl.SSLContext | None:
