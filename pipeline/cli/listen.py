@@ -18,6 +18,8 @@ import click
 from deploy.native.ports import is_free
 from pipeline.batch_errors import ErrorsWithoutValues
 from pipeline.cli.common import console, endpoints, errors, fail, options, print_json, settings
+from pipeline.metrics import LISTENER_ANSWERS
+from pipeline.metrics import serve as serve_metrics
 from pipeline.settings import Settings
 from producers.delivery import PublishingError
 from producers.handover import Handover
@@ -64,6 +66,11 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--tls-certificate", type=_FILE, help="PEM; speaks TLS. 证书"),
             click.option("--tls-key", type=_FILE, help="Its private key. 私钥"),
             click.option("--tls-client-ca", type=_FILE, help="Peers need a certificate. 客户端 CA"),
+            click.option(
+                "--metrics-port",
+                type=click.IntRange(0, 65535),
+                help="Serve /metrics; 0 takes a free one. 指标端口 [default: none]",
+            ),
         )
     ):
         command = option(command)
@@ -76,7 +83,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @listen.command("hl7")
 @_common
-def hl7(data: Path | None, as_json: bool, port: int | None, **given: Any) -> None:
+def hl7(
+    data: Path | None,
+    as_json: bool,
+    port: int | None,
+    metrics_port: int | None,
+    **given: Any,
+) -> None:
     """Receive HL7 v2 (ADT) over MLLP from a hospital's system. 接收 HL7 v2（MLLP）
 
     AA is answered when Kafka has the events; AE says what to mend, AR what is not taken. Identity
@@ -92,9 +105,10 @@ def hl7(data: Path | None, as_json: bool, port: int | None, **given: Any) -> Non
 
     async def serve(handover: Handover, tls: ssl.SSLContext | None, port: int) -> None:
         stopped = _until_stopped()
-        server = MllpServer(sender, handover, charset=chosen.hl7_charset)
+        server = MllpServer(sender, handover, charset=chosen.hl7_charset, on_answer=_counter("hl7"))
         bound = await server.start(chosen.host, port, tls)
-        _announce("hl7", "mllps" if tls else "mllp", chosen, bound, as_json=as_json)
+        served = _metrics(chosen, metrics_port)
+        _announce("hl7", "mllps" if tls else "mllp", chosen, bound, served, as_json=as_json)
         async with server:
             await stopped.wait()
         errors.print(" ".join(f"{code} {n:,}" for code, n in sorted(server.answers.items())))
@@ -104,7 +118,13 @@ def hl7(data: Path | None, as_json: bool, port: int | None, **given: Any) -> Non
 
 @listen.command("http")
 @_common
-def http(data: Path | None, as_json: bool, port: int | None, **given: Any) -> None:
+def http(
+    data: Path | None,
+    as_json: bool,
+    port: int | None,
+    metrics_port: int | None,
+    **given: Any,
+) -> None:
     """Receive events as JSON, and FHIR R4, over HTTP. 接收 JSON 与 FHIR（HTTP）
 
     Who may send what is said by tokens: `popflow gateway token add SOURCE`. FHIR needs --key-file
@@ -119,7 +139,8 @@ def http(data: Path | None, as_json: bool, port: int | None, **given: Any) -> No
         listener = http_server.listening(chosen.host, port)
         scheme = "https" if tls else "http"
         application = _gateway(chosen, handover)
-        _announce("http", scheme, chosen, listener.getsockname()[1], as_json=as_json)
+        bound = listener.getsockname()[1]
+        _announce("http", scheme, chosen, bound, _metrics(chosen, metrics_port), as_json=as_json)
         await http_server.serve(
             application, listener, stopped, tls=None if tls is None else lambda: tls
         )
@@ -142,8 +163,21 @@ def _gateway(chosen: Settings, handover: Handover) -> "Starlette":
     except (ReceiptKeyError, TokenError) as error:
         fail(str(error))
     door = Door(tokens, rate=chosen.gateway_events_per_second, most_bytes=chosen.gateway_body_bytes)
-    fhir = Fhir(handover, door, *_fhir_edge(chosen))
-    return Gateway(handover, door, signer, Answers()).application(*fhir.routes())
+    count = _counter("http")
+    fhir = Fhir(handover, door, *_fhir_edge(chosen), on_answer=count)
+    gateway = Gateway(handover, door, signer, Answers(), on_answer=count)
+    return gateway.application(*fhir.routes())
+
+
+def _counter(listener: str) -> Callable[[str], None]:
+    return lambda answer: LISTENER_ANSWERS.labels(listener, answer).inc()
+
+
+def _metrics(chosen: Settings, port: int | None) -> str | None:
+    """Where ``/metrics`` is served, when it is asked for."""
+    if port is None:
+        return None
+    return f"http://{_shown(chosen.host)}:{serve_metrics(chosen.host, port)}/metrics"
 
 
 def _fhir_edge(chosen: Settings) -> tuple[Pseudonymizer | None, dict[str, str]]:
@@ -232,9 +266,14 @@ def _until_stopped() -> asyncio.Event:
     return stopped
 
 
-def _announce(name: str, scheme: str, chosen: Settings, port: int, *, as_json: bool) -> None:
-    shown = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
-    url = f"{scheme}://{shown}:{port}"
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _announce(
+    name: str, scheme: str, chosen: Settings, port: int, metrics: str | None, *, as_json: bool
+) -> None:
+    url = f"{scheme}://{_shown(chosen.host)}:{port}"
     if chosen.tls_certificate is None and chosen.host not in _LOCAL:
         errors.print(
             f"{url} is open to the network without TLS: name --tls-certificate and --tls-key. "
@@ -242,7 +281,8 @@ def _announce(name: str, scheme: str, chosen: Settings, port: int, *, as_json: b
         )
     if as_json:
         told = {"listener": name, "url": url, "host": chosen.host, "port": port}
-        print_json({**told, "bootstrap": _bootstrap(chosen), "source": chosen.source})
+        more = {"bootstrap": _bootstrap(chosen), "source": chosen.source, "metrics": metrics}
+        print_json({**told, **more})
         sys.stdout.flush()
     else:
         console.print(f"{name} listens on {url}; Ctrl-C ends it 正在监听")

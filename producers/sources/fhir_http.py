@@ -107,6 +107,7 @@ class Fhir:
         facilities: hospitals and their districts.
         memory: of what was confirmed.
         today: the local day now.
+        on_answer: told the status of every answer, as ``fhir_201``.
     """
 
     handover: Handover
@@ -115,6 +116,7 @@ class Fhir:
     facilities: Mapping[str, str]
     memory: Memory = field(default_factory=Memory)
     today: Callable[[], date] = clinical.today
+    on_answer: Callable[[str], None] = lambda _: None
 
     def routes(self) -> list[Route]:
         """For the application."""
@@ -256,9 +258,10 @@ class Fhir:
             try:
                 answer: Response = await endpoint(request)
             except HttpError as error:
-                return _fhir(_of_http(error), error.status, error.headers)
+                answer = _fhir(_of_http(error), error.status, error.headers)
             except _TransactionError as error:
-                return _fhir(error.outcome, 422)
+                answer = _fhir(error.outcome, 422)
+            self.on_answer(f"fhir_{answer.status_code}")
             return answer
 
         return guarded

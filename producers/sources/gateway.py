@@ -63,6 +63,7 @@ class Gateway:
         signer: of receipts.
         answers: to repeated requests.
         today: the local day now.
+        on_answer: told the outcome of every event: ``accepted``, a refusal's code, ``kafka_away``.
     """
 
     handover: Handover
@@ -70,6 +71,7 @@ class Gateway:
     signer: Signer
     answers: Answers
     today: Callable[[], date] = clinical.today
+    on_answer: Callable[[str], None] = lambda _: None
 
     async def events(self, request: Request) -> Response:
         """``POST /v1/events``."""
@@ -133,10 +135,16 @@ class Gateway:
         try:
             places = await self.handover.submit(ready)
         except UnconfirmedError:
+            self._tell(taken, accepted="kafka_away")
             raise away() from None
+        self._tell(taken, accepted="accepted")
         content = self._outcomes(source, taken, places)
         status = 202 if content["refused"] == 0 else 207 if content["accepted"] else 422
         return status, orjson.dumps(content)
+
+    def _tell(self, taken: list[Taken], *, accepted: str) -> None:
+        for one in taken:
+            self.on_answer(accepted if one.refusal is None else one.refusal.code.value)
 
     def _outcomes(self, source: str, taken: list[Taken], places: list[Place]) -> dict[str, Any]:
         at = iter(places)

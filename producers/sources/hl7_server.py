@@ -57,6 +57,7 @@ class MllpServer:
         charset: codec of messages whose MSH-18 is empty.
         limits: see :class:`Limits`.
         today: the local day now.
+        on_answer: told the code of every answer, ``repeat`` of those that were known.
     """
 
     def __init__(
@@ -67,10 +68,12 @@ class MllpServer:
         charset: str = "utf-8",
         limits: Limits | None = None,
         today: Callable[[], date] = clinical.today,
+        on_answer: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.limits = limits or Limits()
         self.answers: Counter[str] = Counter()
         """Answers given so far, by code; ``repeat`` of them without publishing again."""
+        self._on_answer = on_answer
         self.connections: set[_Connection] = set()
         self._sender = sender
         self._handover = handover
@@ -119,7 +122,7 @@ class MllpServer:
         known = self._known.get(digest)
         if known is not None:
             self._known.move_to_end(digest)
-            self.answers["repeat"] += 1
+            self._count("repeat")
             return known
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         message: Message | None = None
@@ -163,8 +166,12 @@ class MllpServer:
             answer.set_result(text)
 
     def _said(self, message: Message | None, code: str, about: list[hl7_ack.Complaint]) -> bytes:
-        self.answers[code] += 1
+        self._count(code)
         return hl7_ack.acknowledge(message, code, about)
+
+    def _count(self, code: str) -> None:
+        self.answers[code] += 1
+        self._on_answer(code)
 
     def too_long(self) -> bytes:
         """The answer to a frame over the limit, which is not read."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import socket
 import ssl
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import hl7
 import pytest
@@ -44,7 +46,8 @@ def _collected() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def listener(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
-    with Listener("hl7", tmp_path_factory.mktemp("hl7"), kafka.bootstrap) as running:
+    folder = tmp_path_factory.mktemp("hl7")
+    with Listener("hl7", folder, kafka.bootstrap, "--metrics-port", "0") as running:
         yield running
 
 
@@ -166,6 +169,15 @@ async def test_no_number_is_written_down(listener: Listener) -> None:
         (answer,) = await _answers(listener.port, frame, 1)
         assert b"3205021950" not in answer
     assert "3205021950" not in listener.said
+
+
+def test_answers_are_counted(listener: Listener) -> None:
+    asked(listener.port, adt.discharge("Q1", "A40"))
+    with urlopen(listener.ready["metrics"], timeout=30) as answer:
+        text = answer.read().decode()
+    found = re.search(r'listener_answers_total{answer="AR",listener="hl7"} (\d+)', text)
+    assert found is not None
+    assert int(found[1]) >= 1
 
 
 async def test_tls_and_client_certificates(kafka: KafkaServer, tmp_path: Path) -> None:
