@@ -54,7 +54,12 @@ class Pool:
         text = reference.reference
         if text == "#":
             return owner if isinstance(owner, kind) else None
-        found = self._named.get(f"{id(owner)}{text}" if text.startswith("#") else text)
+        if text.startswith("#"):
+            found = self._named.get(f"{id(owner)}{text}")
+        else:
+            unversioned = text.partition("/_history/")[0]
+            by_type = "/".join(unversioned.split("/")[-2:])
+            found = self._named.get(unversioned) or self._named.get(by_type)
         return found if isinstance(found, kind) else None
 
     def each(self, kind: type[_Kind]) -> Iterator[_Kind]:

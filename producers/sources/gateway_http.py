@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from producers.sources.gateway_limits import Buckets
-from producers.sources.gateway_tokens import TokenFile
+from producers.sources.gateway_tokens import TokenError, TokenFile
 
 PROBLEM = "application/problem+json"
 _BODY_SECONDS = 30.0
@@ -96,7 +96,11 @@ class Door:
         """
         address = request.client.host if request.client else ""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        source = self._tokens.holder(token.strip()) if scheme.lower() == "bearer" else None
+        try:
+            source = self._tokens.holder(token.strip()) if scheme.lower() == "bearer" else None
+        except TokenError:
+            detail = "The gateway's file of tokens cannot be read. 令牌文件不可用"
+            raise HttpError(503, "tokens", detail, {"Retry-After": "60"}) from None
         if source is not None:
             return source
         wait = self._failures.seconds_until(address, 1)

@@ -64,6 +64,20 @@ def test_hl7_and_fhir_tell_the_same_stay() -> None:
     assert stays[0] == stays[1]
 
 
+@pytest.mark.parametrize(
+    "spelled",
+    ["urn:uuid:{id}", "{type}/{id}/_history/3", "https://h7.example/fhir/{type}/{id}"],
+)
+def test_references_in_all_their_spellings(spelled: str) -> None:
+    sent = resources.bundle(resources.stay())
+    text = json.dumps(sent)
+    for kind, name in (("Patient", "p1"), ("Condition", "c1"), ("Condition", "c2")):
+        new = spelled.format(type=kind, id=name)
+        text = text.replace(f'"reference": "{kind}/{name}"', f'"reference": "{new}"')
+    assert text != json.dumps(sent)
+    assert outcome(text.encode()) == outcome(json.dumps(sent).encode())
+
+
 def test_capability_statement_is_fhir() -> None:
     made: Any = CapabilityStatement
     statement = made.model_validate(capability(ARRIVED))
