@@ -1,6 +1,7 @@
 """Every metric of the workers, in one typed list; ``/metrics`` serves them on 127.0.0.1.
 
-Labels are bounded: kinds, refusal codes, finding codes and partitions, never a source or a person.
+Labels are bounded: kinds, refusal codes, finding codes, partitions and registered sources (anybody
+else's messages are of source ``other``), never a person.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -9,11 +10,19 @@ REGISTRY = CollectorRegistry(auto_describe=True)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 ACCEPTED = Counter(
-    "popflow_events_accepted", "Events accepted by intake 已接收事件", ["kind"], registry=REGISTRY
+    "popflow_events_accepted",
+    "Events accepted by intake 已接收事件",
+    ["kind", "source"],
+    registry=REGISTRY,
 )
 REFUSED = Counter(
-    "popflow_events_refused", "Messages refused by intake 已拒绝消息", ["code"], registry=REGISTRY
+    "popflow_events_refused",
+    "Messages refused by intake 已拒绝消息",
+    ["code", "source"],
+    registry=REGISTRY,
 )
+OTHER = "other"
+"""Source, in metrics, of messages that name no registered one."""
 POSTED = Counter(
     "popflow_events_posted",
     "Events the ledger took, by outcome (new, repeat) 已入账事件",

@@ -70,9 +70,6 @@ class Settings(BaseModel):
         default="",
         description="its hospitals, CODE=DISTRICT with commas between 医院代码与所在区划",
     )
-    key_file: Path | None = Field(
-        default=None, description="file of the city's key, for pseudonyms 假名密钥文件"
-    )
     answer_seconds: float = Field(
         default=20.0, gt=0, description="how long a listener waits for Kafka 等待入库时限"
     )
@@ -97,6 +94,10 @@ class Settings(BaseModel):
         default=False,
         description="the broker stamps known_on; off, a publisher may replay history "
         "由服务器盖时间戳",
+    )
+    key_file: Path | None = Field(
+        default=None,
+        description="file of the city's key, which turns numbers into pseudonyms 假名密钥文件",
     )
     fsync: bool = Field(
         default=False, description="the embedded engine survives power loss 断电保护"

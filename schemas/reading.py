@@ -78,8 +78,11 @@ def _describe(error: ValidationError) -> str:
 
 
 def _place(steps: Sequence[int | str]) -> str:
-    """Path of a field; an unknown one may have any name, of which the beginning is enough."""
-    path = ".".join(map(str, steps[1:])) or "event"
+    """Path of a field; an unknown one may have any name, of which the beginning is enough.
+
+    A long run of digits in it may be a number of somebody, though letters stand beside it.
+    """
+    path = identity.mask_runs(".".join(map(str, steps[1:])) or "event")
     return path if len(path) <= _LONGEST_PLACE else f"{path[:_LONGEST_PLACE]}…"
 
 

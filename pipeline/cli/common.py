@@ -62,6 +62,14 @@ def endpoints(chosen: Settings) -> Endpoints:
     )
 
 
+def kafka(chosen: Settings) -> str:
+    """Where Kafka answers: all that a publisher needs."""
+    found = running(chosen.data)
+    if found is not None:
+        return found.bootstrap
+    return chosen.bootstrap or endpoints(chosen).bootstrap
+
+
 def open_store(where: Endpoints) -> "Store":
     """A connection to the stack's ClickHouse."""
     from consumers.store.client import Store  # its client takes 0.1 s to import

@@ -5,17 +5,25 @@ there, stands here once. Nothing here quotes a value in an error: it may be an i
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
 
+from producers import cells
+from producers.codes import spelling, tables
 from producers.handover import Ready
-from producers.pseudonyms import IdentityError, Pseudonymizer
+from producers.problems import CellError
+from producers.pseudonyms import (
+    Document,
+    Domain,
+    IdentityError,
+    Pseudonymizer,
+    RecordIdError,
+    canonical_id,
+)
 from schemas.clock import ZONE
 from schemas.districts import COUNTED_AS, is_known
 from schemas.events import Event
@@ -26,31 +34,24 @@ from schemas.refusals import Code, Refusal
 MISSING = "missing"
 """Reason of a fault: something required is not there; the others are refusal codes."""
 
-SCHEMES = {
-    "01": "employee",
-    "02": "resident",
-    "03": "resident",
-    "04": "other",
-    "05": "other",
-    "06": "other",
-    "07": "none",
-    "08": "other",
-    "99": "other",
+SEXES = {"U": "0", "O": "9", "A": "9", "N": "9"}
+"""What HL7 table 0001 has beside M and F."""
+
+DOMAINS = {
+    "citizen": Domain.CITIZEN,
+    "birth_certificate": Domain.BIRTH_CERTIFICATE,
+    "passport": Domain.PASSPORT,
+    "travel_permit": Domain.TRAVEL_PERMIT,
+    "residence_card": Domain.RESIDENCE_CARD,
+    "household": Domain.HOUSEHOLD,
 }
-"""医疗付费方式 (CV07.10.005, as on the 病案首页) to the contract's ``scheme``."""
-
-SEXES = {"M": "1", "F": "2", "U": "0", "O": "9", "A": "9", "N": "9"}
-"""HL7 table 0001; the digits of GB/T 2261.1 stay what they are."""
-
-OUTCOMES = {"1", "2", "3", "4", "5", "9"}
-"""离院方式 of the 病案首页 (WS 445)."""
+"""Kinds of numbers by which a pseudonym can be made."""
 
 _AREA = re.compile(r"[0-9]{6}([0-9]{3}|[0-9]{6})?")
 _NUMBER = re.compile(r"[A-Za-z0-9._:-]{1,40}")
 _HIDDEN_LONG = re.compile(r"(?<![0-9])[0-9]{17}[0-9Xx](?![0-9])")
 _HIDDEN_SHORT = re.compile(r"(?<![0-9])[0-9]{15}(?![0-9Xx])")
 _SPACED = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){13,16}[ -]?[0-9Xx](?![0-9])")
-_AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,2}0*)?")
 
 
 class FaultError(Exception):
@@ -95,11 +96,6 @@ class Mapped:
     """For people: what was not reported, and what would be needed."""
 
 
-def tidy(text: str) -> str:
-    """Full-width characters narrowed, blanks dropped, letters upper-case."""
-    return "".join(unicodedata.normalize("NFKC", text).split()).upper()
-
-
 def holds_identity(text: str) -> bool:
     """Whether an identity number stands in a text, also right beside letters."""
     return any(is_long(found) for found in _HIDDEN_LONG.findall(text)) or any(
@@ -121,40 +117,37 @@ def _stars(text: str) -> str:
 
 
 def act_number(text: str, place: str, pseudonyms: Pseudonymizer) -> str:
-    """Number of a document or stay, as part of a record id.
+    """Number of a document or stay as everybody writes it, as part of a record id.
 
     Where an identity number was used as one, its pseudonym stands in (CONTRACT section 1).
     """
-    text = tidy(text)
-    if not text:
-        raise FaultError(MISSING, place, "The number is missing.", "缺少编号。")
-    if holds_identity(text.replace("-", "")):
-        try:
-            return pseudonyms.citizen(text)
-        except IdentityError:
-            raise FaultError(
-                Code.PLAIN_IDENTITY,
-                place,
-                "The number holds an identity number among other characters.",
-                "编号中夹有身份证号码。",
-            ) from None
-    if not _NUMBER.fullmatch(text):
+    try:
+        number = canonical_id(text, pseudonyms=pseudonyms)
+    except RecordIdError:
+        raise FaultError(MISSING, place, "The number is missing.", "缺少编号。") from None
+    if holds_identity(number.replace("-", "")):
+        raise FaultError(
+            Code.PLAIN_IDENTITY,
+            place,
+            "The number holds an identity number among other characters.",
+            "编号中夹有身份证号码。",
+        )
+    if not _NUMBER.fullmatch(number):
         raise FaultError(
             Code.SCHEMA,
             place,
             "The number is not 1 to 40 of A-Z a-z 0-9 . _ : -",
             "编号只能由字母、数字和 . _ : - 组成。",
         )
-    return text
+    return number
 
 
 def pseudonym(kind: str, number: str, place: str, pseudonyms: Pseudonymizer) -> str:
-    """Of a ``citizen`` number, a ``birth_certificate``, a ``passport`` or a ``household``."""
+    """Of a number of one of the kinds of :data:`DOMAINS`."""
     try:
-        made: str = getattr(pseudonyms, kind)(number)
+        return pseudonyms.of(Document(DOMAINS[kind], number))
     except IdentityError as error:
         raise FaultError(Code.SCHEMA, place, f"{error}.", "证件号码有误。") from None
-    return made
 
 
 def area(text: str, place: str) -> str:
@@ -183,52 +176,50 @@ def residency(lives_in: str, registered_in: str, *, patient: bool = False) -> st
     return "visitor" if patient and lives_in not in COUNTED_AS else "migrant"
 
 
+def coded(table: str, text: str, place: str) -> str:
+    """What a code of a table of ``producers/codes.toml`` means.
+
+    Raises:
+        FaultError: the table does not have it; nothing is guessed.
+    """
+    named = tables()[table]
+    meaning = named.codes.get(spelling(text))
+    if meaning is None:
+        chinese, _, english = named.title.partition(" / ")
+        raise FaultError(
+            Code.SCHEMA if text else MISSING,
+            place,
+            f"No code of {english}.",
+            f"{chinese}代码有误（{named.source}）。",
+        )
+    return str(meaning)
+
+
 def sex(text: str, place: str) -> str:
     """GB/T 2261.1 code of an administrative sex; ``9`` when nothing is stated."""
-    code = SEXES.get(text.upper(), text) if text else "9"
-    if code not in ("0", "1", "2", "9"):
-        raise FaultError(Code.SCHEMA, place, "The sex is no code of the table.", "性别代码有误。")
-    return code
-
-
-def scheme(text: str, place: str) -> str:
-    """Who pays, of a code of 医疗付费方式: ``1``, ``01``, or finer as ``1.1``."""
-    main = text.partition(".")[0]
-    code = "99" if main in ("9", "09") else main.zfill(2)
-    if code not in SCHEMES:
-        raise FaultError(
-            Code.SCHEMA,
-            place,
-            "The way of payment is no code of CV07.10.005.",
-            "医疗付费方式代码有误。",
-        )
-    return SCHEMES[code]
-
-
-def outcome(text: str, place: str) -> str:
-    """离院方式, the digit of the 病案首页."""
-    if text not in OUTCOMES:
-        raise FaultError(
-            MISSING if not text else Code.SCHEMA,
-            place,
-            "How the patient left is not one of 1 2 3 4 5 9 (离院方式).",
-            "离院方式应为 1 2 3 4 5 9。",
-        )
-    return text
+    return SEXES.get(text.upper()) or coded("sex", text or "9", place)
 
 
 def fen(text: str, place: str) -> int:
     """Yuan with at most two decimals, in fen."""
     if not text:
         raise FaultError(MISSING, place, "The amount is missing.", "缺少金额。")
-    if not _AMOUNT.fullmatch(text):
+    try:
+        return cells.fen(text)
+    except CellError:
         raise FaultError(
             Code.SCHEMA, place, "The amount is no number of yuan with two decimals.", "金额有误。"
-        )
+        ) from None
+
+
+def weeks(text: str, place: str) -> int:
+    """Completed weeks of gestation, of ``39`` or ``39+2``."""
     try:
-        return int(Decimal(text) * 100)
-    except InvalidOperation:  # pragma: no cover - the pattern lets numbers through only
-        raise FaultError(Code.SCHEMA, place, "The amount is no number.", "金额有误。") from None
+        return cells.weeks(text)
+    except CellError:
+        raise FaultError(
+            Code.SCHEMA, place, "No weeks of gestation, as 39 or 39+2.", "孕周有误。"
+        ) from None
 
 
 def whole(text: str, place: str, *, least: int = 0) -> int:
@@ -241,7 +232,7 @@ def whole(text: str, place: str, *, least: int = 0) -> int:
 
 
 def facility(code: str, place: str, sender: Sender) -> tuple[str, str]:
-    """Code and district of a hospital that speaks through this listener."""
+    """Code, as record ids have it, and district of a hospital that speaks here."""
     district = sender.facilities.get(code)
     if district is None:
         raise FaultError(
@@ -250,7 +241,7 @@ def facility(code: str, place: str, sender: Sender) -> tuple[str, str]:
             "The hospital's code is none that this listener was started with (--facility).",
             "医院代码未在监听程序中登记（--facility）。",
         )
-    return code, district
+    return canonical_id(code), district
 
 
 def revision_of(written: datetime) -> int:

@@ -7,6 +7,7 @@ together with those it refers to, in one Bundle or contained: the listener keeps
 from datetime import date, datetime
 from typing import Any
 
+from producers.cells import icd
 from producers.sources import clinical
 from producers.sources.clinical import MISSING, FaultError, Mapped, Sender
 from producers.sources.fhir_models import (
@@ -31,6 +32,7 @@ from producers.sources.fhir_values import (
     sex,
 )
 from producers.sources.hl7 import FETAL_DEATH, GESTATION, PARITY, WEIGHT
+from producers.sources.hl7_header import MOTHERS, PERSON
 
 CAUSE = "79378-6"
 """LOINC: cause of death."""
@@ -109,7 +111,7 @@ class Reporter:
                 "缺少患者资源。",
             )
         numbers = Numbers.of(patient.identifier, "Patient.identifier")
-        kinds = ("citizen", "birth_certificate", "passport")
+        kinds = PERSON
         person = numbers.pseudonym("Patient.identifier", self._sender, *kinds)
         hospital, district = self._facility(encounter)
         record_id = self._stay_number(encounter, hospital, numbers)
@@ -173,7 +175,7 @@ class Reporter:
                     "The Condition with its ICD-10 code is neither contained nor in the Bundle.",
                     "缺少诊断资源或 ICD-10 编码。",
                 )
-            found.append((one.rank if one.rank is not None else 99, condition.code.codes[0]))
+            found.append((one.rank if one.rank is not None else 99, icd(condition.code.codes[0])))
         if not found:
             raise FaultError(
                 MISSING, "Encounter.diagnosis", "No discharge diagnosis.", "缺少出院诊断。"
@@ -184,7 +186,7 @@ class Reporter:
         coverage = next(self._pool.about(Coverage, patient, "beneficiary"), None)
         scheme = "none"
         if coverage is not None:
-            scheme = clinical.scheme((coverage.type.codes or [""])[0], "Coverage.type")
+            scheme = clinical.coded("payment", (coverage.type.codes or [""])[0], "Coverage.type")
         unpaid = 0 if scheme == "none" else None
         return {
             "scheme": scheme,
@@ -227,7 +229,7 @@ class Reporter:
         )
         child = numbers.pseudonym(place, self._sender, "birth_certificate")
         codes = [
-            condition.code.codes[0]
+            icd(condition.code.codes[0])
             for condition in self._pool.about(Condition, patient, "subject")
             if condition.code.codes
         ]
@@ -242,9 +244,7 @@ class Reporter:
             "sex": sex(patient),
             "live": not any(code.startswith(FETAL_DEATH) for code in codes),
             "birth_order": patient.multipleBirthInteger or 1,
-            "mother": Numbers.of(mother.identifier, place).pseudonym(
-                place, self._sender, "citizen", "passport"
-            ),
+            "mother": Numbers.of(mother.identifier, place).pseudonym(place, self._sender, *MOTHERS),
             "mother_born_on": day(mother.birthDate, "RelatedPerson.birthDate")
             if mother.birthDate
             else None,
@@ -271,7 +271,7 @@ class Reporter:
         number = clinical.act_number(
             numbers.get("death_certificate"), place, self._sender.pseudonyms
         )
-        kinds = ("citizen", "birth_certificate", "passport")
+        kinds = PERSON
         person = numbers.pseudonym("Patient.identifier", self._sender, *kinds)
         common = self._common("death", number, patient, person)
         if withdrawn:
@@ -295,5 +295,5 @@ class Reporter:
         for one in self._pool.about(Observation, patient, "subject"):
             concept = one.valueCodeableConcept
             if CAUSE in one.code.codes and concept is not None and concept.codes:
-                return concept.codes[0]
+                return icd(concept.codes[0])
         return None

@@ -127,4 +127,4 @@ def outcome(encounter: Encounter) -> str:
     codes = encounter.hospitalization.dischargeDisposition.codes
     known = next((DISPOSITIONS[code] for code in codes if code in DISPOSITIONS), None)
     place = "Encounter.hospitalization.dischargeDisposition"
-    return known or clinical.outcome(codes[0] if codes else "", place)
+    return known or clinical.coded("outcome", codes[0] if codes else "", place)

@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from producers.cells import icd
 from producers.handover import Ready
 from producers.sources import clinical
 from producers.sources.clinical import MISSING, FaultError, Mapped, Sender
-from producers.sources.hl7_header import Envelope, Numbers, read_numbers
+from producers.sources.hl7_header import MOTHERS, PERSON, Envelope, Numbers, read_numbers
 from producers.sources.hl7_message import Message, Segment
 from schemas.refusals import Code
 
@@ -66,9 +67,9 @@ class Visit:
 
     def person(self) -> str:
         """The patient's pseudonym; a newborn's is that of the birth certificate."""
-        kinds = ("citizen", "birth_certificate", "passport")
+        kinds: tuple[str, ...] = PERSON
         if self.is_newborn and self.numbers.birth_certificate:
-            kinds = ("birth_certificate", "citizen", "passport")
+            kinds = ("birth_certificate", *PERSON)
         return self._of(self.numbers, self.patient.place(3), kinds)
 
     def common(self, kind: str, record_id: str, person: str) -> dict[str, Any]:
@@ -136,8 +137,7 @@ class Visit:
         for segment in self.message.segments("DG1"):
             if segment.text(6) in ("", "F") and segment.text(21) != "D":
                 rank = segment.text(15) or "99"
-                code = segment.text(3)
-                found.append((clinical.whole(rank, segment.place(15)), code[:1].upper() + code[1:]))
+                found.append((clinical.whole(rank, segment.place(15)), icd(segment.text(3))))
         return [code for _, code in sorted(found, key=lambda one: one[0])]
 
     def discharge(self) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class Visit:
             "facility_district": hospital_district,
             "district": lives_in,
             "residency": clinical.residency(lives_in, registered_in, patient=True),
-            "outcome": clinical.outcome(self.visit.text(36), self.visit.place(36)),
+            "outcome": clinical.coded("outcome", self.visit.text(36), self.visit.place(36)),
             "diagnoses": diagnoses,
             "scheme": scheme,
             "total_fen": clinical.fen(self.visit.text(47), self.visit.place(47)),
@@ -177,7 +177,7 @@ class Visit:
             raise FaultError(
                 MISSING, insurance.place(15), "The way of payment is missing.", "缺少医疗付费方式。"
             )
-        return clinical.scheme(code, insurance.place(15))
+        return clinical.coded("payment", code, insurance.place(15))
 
     def _paid(self, field: int, scheme: str) -> int:
         text = self.extra.text(field)
@@ -218,7 +218,7 @@ class Visit:
         }
 
     def _mother(self, segment: Segment | None) -> str:
-        kinds = ("citizen", "passport")
+        kinds = MOTHERS
         if segment is not None and segment.raw(33):
             return self._of(read_numbers(self.message, segment, 33), segment.place(33), kinds)
         return self._of(read_numbers(self.message, self.patient, 21), "NK1-33 (MTH)", kinds)
@@ -239,7 +239,7 @@ class Visit:
             elif code == PARITY:
                 found["parity"] = clinical.whole(value, place)
             elif code in GESTATION:
-                found["gestation_weeks"] = clinical.whole(value.partition(".")[0], place)
+                found["gestation_weeks"] = clinical.weeks(value.partition(".")[0], place)
         return found
 
     def death(self, certificate: str) -> dict[str, Any]:
@@ -252,7 +252,7 @@ class Visit:
             "residency": clinical.residency(lives_in, registered_in),
             "sex": self.sex(),
             "born_on": self.born_on(),
-            "cause": self.message.segment("PDA").text(1) or None,
+            "cause": icd(self.message.segment("PDA").text(1)) or None,
             "maternal": self.extra.text(4) == "Y",
         }
 

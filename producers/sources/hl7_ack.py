@@ -10,7 +10,8 @@ import os
 import time
 from dataclasses import dataclass
 
-from producers.sources.clinical import MISSING, FaultError, holds_identity, tidy
+from producers.codes import spelling
+from producers.sources.clinical import MISSING, FaultError, holds_identity
 from producers.sources.hl7_header import VERSION
 from producers.sources.hl7_message import Message, UnreadableError
 from schemas.identity import mask
@@ -157,7 +158,7 @@ def _said(complaint: Complaint, *, chinese: bool) -> str:
 
 def _echo(text: str) -> str:
     """What is handed back of a header: not what may be an identity number."""
-    return "masked" if holds_identity(tidy(text)) else _safe(text[:_LONGEST])
+    return "masked" if holds_identity(spelling(text)) else _safe(text[:_LONGEST])
 
 
 def _safe(text: str) -> str:

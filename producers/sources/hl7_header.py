@@ -12,12 +12,19 @@ from schemas.refusals import Code
 CITIZEN = frozenset({"NI", "NNCHN", "IDCARD", "SFZ", "01"})
 """PID-3.5 of a citizen number: HL7 table 0203, what hospitals write instead, and CV02.01.101."""
 BIRTH_CERTIFICATE = frozenset({"BCT", "BC"})
-PASSPORT = frozenset({"PPN", "03", "06", "07"})
-"""Passports, and the travel permits of Hong Kong, Macao and Taiwan residents."""
+PASSPORT = frozenset({"PPN", "03"})
+TRAVEL_PERMIT = frozenset({"06", "07"})
+"""Of Hong Kong, Macao and Taiwan residents (CV02.01.101)."""
+RESIDENCE_CARD = frozenset({"PRC"})
+"""Permanent residence cards of foreigners before 2023; the later ones are citizen numbers."""
 HOUSEHOLD = frozenset({"HKB", "02"})
 CASE = frozenset({"MR", "PI"})
 """病案号."""
 DEATH_CERTIFICATE = frozenset({"DC", "DCT"})
+
+MOTHERS = ("citizen", "passport", "travel_permit", "residence_card")
+PERSON = ("citizen", "birth_certificate", *MOTHERS[1:])
+"""Numbers by which a mother, or anybody, is known: the first that there is."""
 
 MOST_CONTROL = 199
 VERSION = re.compile(r"2\.[1-9](\.[0-9])?")
@@ -73,6 +80,8 @@ class Numbers:
     citizen: str = ""
     birth_certificate: str = ""
     passport: str = ""
+    travel_permit: str = ""
+    residence_card: str = ""
     household: str = ""
     case: str = ""
     death_certificate: str = ""
@@ -82,6 +91,8 @@ _CLASSES = {
     "citizen": CITIZEN,
     "birth_certificate": BIRTH_CERTIFICATE,
     "passport": PASSPORT,
+    "travel_permit": TRAVEL_PERMIT,
+    "residence_card": RESIDENCE_CARD,
     "household": HOUSEHOLD,
     "case": CASE,
     "death_certificate": DEATH_CERTIFICATE,

@@ -107,6 +107,17 @@ def test_page_runs(path: Path, desk: Path, running: RunningStack) -> None:
         _, curl, python = printed
         assert re.search(r"2026-03-01.*320508.*2.*1", curl)
         assert "320508 1" in python
+    if name_of(path) == "producers/README.md":
+        _, _, _, check, published, corrected, withdrawn, *_ = printed
+        assert "母亲证件号码 (mother)" in check
+        assert "to be mended" in check
+        assert "3 right" in check.rpartition("to be mended")[2]
+        counts = [re.findall(r"2016-03-05\t(\d+)\t(\d+)", page) for page in printed[4:7]]
+        assert counts == [
+            [("320583", "3")],
+            [("320583", "2"), ("320585", "1")],
+            [("320583", "1"), ("320585", "1")],
+        ], (published, corrected, withdrawn)
 
 
 def test_pages_that_run_are_found() -> None:
