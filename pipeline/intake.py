@@ -188,7 +188,7 @@ class Intake:
         for record in batch.records:
             if record.offset in kept or record.offset in refused:
                 continue
-            event = orjson.loads(record.value)
+            event = orjson.loads(record.value or b"")
             kinds[event["kind"], event["source"]] -= 1
             found = self._refuse(batch.topic, record, _FORGOTTEN)
             late.append(found._replace(key=None, value=b"", purge=True))

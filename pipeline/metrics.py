@@ -67,6 +67,12 @@ EVALUATION_SECONDS = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
+LISTENER_ANSWERS = Counter(
+    "popflow_listener_answers",
+    "Answers of a listener: by HL7's code, the outcome of an event, FHIR's status 监听应答",
+    ["listener", "answer"],
+    registry=REGISTRY,
+)
 READINGS = Counter(
     "popflow_readings_published", "Readings published 已发布指标值", registry=REGISTRY
 )

@@ -80,6 +80,35 @@ class Settings(BaseModel):
     clickhouse_port: int = Field(default=8123, ge=0, le=65535, description=_PORT)
     page_port: int = Field(default=8000, ge=0, le=65535, description=_PORT)
     metrics_port: int = Field(default=9108, ge=0, le=65535, description=_PORT)
+    hl7_port: int = Field(default=2575, ge=0, le=65535, description=_PORT)
+    http_port: int = Field(default=8090, ge=0, le=65535, description=_PORT)
+    source: str | None = Field(
+        default=None,
+        description="publisher that a listener for HL7 or FHIR speaks for 监听来源名称",
+    )
+    facilities: str = Field(
+        default="",
+        description="its hospitals, CODE=DISTRICT with commas between 医院代码与所在区划",
+    )
+    answer_seconds: float = Field(
+        default=20.0, gt=0, description="how long a listener waits for Kafka 等待入库时限"
+    )
+    hl7_charset: Literal["utf-8", "gb18030"] = Field(
+        default="utf-8", description="of HL7 messages that name none 缺省字符集"
+    )
+    tls_certificate: Path | None = Field(
+        default=None, description="listeners speak TLS with this PEM file 证书文件"
+    )
+    tls_key: Path | None = Field(default=None, description="its private key 私钥文件")
+    tls_client_ca: Path | None = Field(
+        default=None, description="peers need a certificate of this authority 客户端证书颁发者"
+    )
+    gateway_body_bytes: int = Field(
+        default=8 << 20, ge=1024, description="most bytes of one HTTP request 请求大小上限"
+    )
+    gateway_events_per_second: float = Field(
+        default=2_000.0, gt=0, description="that one publisher may send by HTTP 每来源限速"
+    )
     kafka_heap: str = Field(default="512m", description="memory of the own Kafka 内存")
     forge_proof: bool = Field(
         default=False,
@@ -126,6 +155,11 @@ class Settings(BaseModel):
             PREFIX + name.upper(): json.dumps(value) if isinstance(value, dict) else str(value)
             for name, value in values.items()
         }
+
+    @property
+    def gateway_tokens(self) -> Path:
+        """File of the tokens of the HTTP gateway."""
+        return self.data / "gateway" / "tokens.json"
 
     def clickhouse_password(self) -> str:
         """Password of the given ClickHouse server; empty when no file is named."""

@@ -31,6 +31,8 @@ COMMANDS = {
     "source": Listed("source", "source", "Who may publish: add, list, remove", "来源登记"),
     "publish": Listed("publish", "publish", "Publish events or counts from files", "发布事件"),
     "poll": Listed("poll", "poll", "Publish what changes in a database's view", "轮询数据库"),
+    "listen": Listed("listen", "listen", "Receive HL7 v2, FHIR and JSON", "接收 HL7、FHIR 与 JSON"),
+    "gateway": Listed("gateway", "gateway", "Tokens of the HTTP gateway", "网关令牌"),
     "key": Listed("key", "key", "The city's key behind all pseudonyms", "假名密钥"),
     "simulate": Listed("publish", "simulate", "Let a simulated Suzhou publish", "模拟城市"),
     "baseline": Listed("baseline", "baseline", "Load the registered population", "户籍人口基数"),
