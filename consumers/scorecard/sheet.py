@@ -13,7 +13,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from consumers.scorecard.read import Scorecard
 from consumers.scorecard.shown import heading, lines, notes, places
-from consumers.scorecard.words import Language, place, unit, word
+from consumers.scorecard.words import Language, base, place, unit, window, word
 
 _FILLS = {"met": "E2F4E8", "not_met": "FDEAE8", "cannot_tell": "FDF2D8", "watched": "E9EDF1"}
 _SHARE = "0.0%"
@@ -57,14 +57,13 @@ def _rows(sheet: Worksheet, card: Scorecard, language: Language) -> None:
     )
     _heads(sheet, [word(key, language) for key in keys])
     for line, row in zip(lines(card, language), card.rows, strict=True):
-        base, window, *_ = line.about.split(" · ")
         reading, ahead = row.reading, row.outlook
         start = line.start.replace(",", "")
         decimals = "#,##0" + (f".{'0' * places(row)}" if places(row) else "")
         values: list[tuple[Any, str]] = [
             (line.name, ""),
-            (base, ""),
-            (window, ""),
+            (base(row.target.base, language), ""),
+            (window(row.target.window, language), ""),
             (unit(row.entry.unit, language), ""),
             (float(start) if start.replace(".", "", 1).isdigit() else line.start, decimals),
             (line.target, ""),

@@ -26,6 +26,7 @@ from consumers.scorecard.words import (
     window,
     word,
 )
+from pipeline.catalogue.model import Fact
 from pipeline.catalogue.targets import TARGETS
 from pipeline.core.rates import half_up
 from pipeline.core.scorecard import most_births
@@ -86,7 +87,7 @@ def _line(row: Row, language: Language) -> Line:
         ends = (number(end, decimals) for end in (row.reading.low, row.reading.high))
         interval = f"{next(ends)} – {next(ends)}"
     complete = row.completeness
-    status = say(STATUSES[row.status], language)
+    status = "" if row.reading.value is None else say(STATUSES[row.status], language)
     if complete is not None:
         status += f" · {word('completeness', language)} {number(100 * complete, 1)}\u00a0%"
     trend = word("no_trend", language)
@@ -106,7 +107,9 @@ def _line(row: Row, language: Language) -> Line:
             change = number(ahead.needed, decimals, signed=True)
             needed = f"{word('needed', language)} {change}"
     names = (row.entry.name_zh, row.entry.name_en)
-    about = (base(row.target.base, language), window(row.target.window, language), shown)
+    about = [base(row.target.base, language), window(row.target.window, language), shown]
+    if isinstance(row.entry.numerator, Fact):
+        about = about[1:]
     note = TARGET_NOTES.get(row.target.indicator)
     return Line(
         key=row.target.indicator,

@@ -192,7 +192,10 @@ def aim(target: Target, language: Language) -> str:
         return say(COMPARATORS[target.comparator], language)
     sign = {"<=": "≤", ">=": "≥", "~=": "≈"}.get(target.comparator)
     ends = dict.fromkeys(f"{float(end):,.12g}" for end in (target.low, target.high))
-    return f"{sign or say(COMPARATORS[target.comparator], language)} {'–'.join(ends)}"
+    ends_shown = "–".join(ends)
+    if sign:
+        return f"{sign}\u00a0{ends_shown}"
+    return f"{say(COMPARATORS[target.comparator], language)} {ends_shown}"
 
 
 def start(target: Target) -> str:
