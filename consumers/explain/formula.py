@@ -58,8 +58,8 @@ def formula(entry: Indicator, base: str, window: str, as_of: date) -> Pair:
             text += (
                 "; 按五岁年龄组: 5 × Σ (活产 ÷ 妇女), 15岁以下并入首组, 49岁以上并入末组",
                 (
-                    "; by five-year age group: 5 × Σ (births ÷ women), under 15 with the first group,"
-                    " over 49 with the last"
+                    "; by five-year age group: 5 × Σ (births ÷ women), under 15 with the first"
+                    " group, over 49 with the last"
                 ),
             )[place]
         made.append(text)

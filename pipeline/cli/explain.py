@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from consumers.explain import Explanation, Part, explain
-from consumers.explain.formula import formula, term
+from consumers.explain.formula import formula, measure, term
 from consumers.explain.records import Contribution
 from consumers.scorecard import known_through
 from consumers.scorecard.shown import number
@@ -159,6 +159,11 @@ def _plain(value: Fraction | None) -> int | float | None:
     return int(value) if value.denominator == 1 else float(value)
 
 
+def _amount(value: Fraction | None) -> str:
+    """A whole number as one, else with two decimals."""
+    return number(value, 0 if value is not None and value.denominator == 1 else 2)
+
+
 def _draw(found: Explanation) -> None:
     reading, entry = found.reading, found.entry
     for text in formula(entry, reading.base, reading.window, reading.as_of):
@@ -176,13 +181,11 @@ def _draw(found: Explanation) -> None:
             shown += f" (95 %: {number(reading.low, places)} – {number(reading.high, places)})"
         if reading.note:
             shown += f" · {' '.join(NOTES[reading.note])}"
-        console.print(
-            f"{shown} = {number(reading.numerator, 2)} ÷ {number(reading.denominator, 2)}"
-        )
+        console.print(f"{shown} = {_amount(reading.numerator)} ÷ {_amount(reading.denominator)}")
     if found.detail:
         drawn = new_table("其中 detail", "数 amount")
         for name, amount in found.detail:
-            drawn.add_row(name, number(amount, 2))
+            drawn.add_row(name, _amount(amount))
         console.print(drawn)
     for part in found.parts:
         if part.measures or part.facts:
@@ -195,13 +198,14 @@ def _draw_part(found: Explanation, part: Part) -> None:
     what = terms.get(part.role)
     said = "" if what is None else ": " + " ".join(term(what, entry, reading.base, reading.window))
     over = f" ÷ {part.over}" if part.over != 1 else ""
-    console.rule(
-        Text(f"{' '.join(ROLES[part.role])}{said} = {number(part.amount, 2)}{over}"), align="left"
-    )
+    counted = "".join(f" [{' '.join(measure(name))}]" for name in part.measures)
+    title = f"{' '.join(ROLES[part.role])}{said}{counted} = {_amount(part.amount)}{over}"
+    console.print()
+    console.print(Text(title, style="bold"), soft_wrap=True)
     for base in part.bases:
         console.print(
             f"基数 baseline {base.as_of} (known on {base.known_on}): {base.people:,} 人"
-            f" → {number(base.amount, 2)}"
+            f" → {_amount(base.amount)}"
         )
     for fact in part.facts:
         console.print(
@@ -220,7 +224,7 @@ def _draw_cells(part: Part) -> None:
     for cell in part.cells:
         drawn.add_row(
             *(str(cell.day), str(cell.known_on), cell.measure, cell.district, cell.residency),
-            *(cell.sex, cell.band, f"{cell.value:,}", number(cell.amount, 2)),
+            *(cell.sex, cell.band, f"{cell.value:,}", _amount(cell.amount)),
         )
     drawn.caption = f"另有 and {part.cells_more:,} more 计数单元 cells" if part.cells_more else None
     console.print(drawn)
@@ -233,7 +237,7 @@ def _draw_records(part: Part) -> None:
     )
     assert part.records is not None  # noqa: S101 - asked before
     for each in part.records.shown:
-        amount = number(each.amount, 2)
+        amount = _amount(each.amount)
         for record in each.records:
             reports = [
                 f"{escape(told.source)} r{told.revision} {told.stands} ({told.known_on})"
@@ -248,6 +252,6 @@ def _draw_records(part: Part) -> None:
     more = part.records.more
     left = "更多未计数 more, not counted" if more is None else f"另有 and {more:,} more"
     drawn.caption = (
-        f"所示合计 shown: {number(part.records.amount, 2)} · {left}" if more != 0 else None
+        f"所示合计 shown: {_amount(part.records.amount)} · {left}" if more != 0 else None
     )
     console.print(drawn)
