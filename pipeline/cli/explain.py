@@ -15,6 +15,7 @@ from consumers.explain.records import Contribution
 from consumers.scorecard import known_through
 from consumers.scorecard.shown import number
 from pipeline.catalogue import CatalogueError
+from pipeline.catalogue.model import Count
 from pipeline.catalogue.vocabulary import NOTES, REASONS, UNITS
 from pipeline.cli.common import (
     DAY,
@@ -198,7 +199,8 @@ def _draw_part(found: Explanation, part: Part) -> None:
     what = terms.get(part.role)
     said = "" if what is None else ": " + " ".join(term(what, entry, reading.base, reading.window))
     over = f" ÷ {part.over}" if part.over != 1 else ""
-    counted = "".join(f" [{' '.join(measure(name))}]" for name in part.measures)
+    names = [] if isinstance(what, Count) else part.measures
+    counted = "".join(f" [{' '.join(measure(name))}]" for name in names)
     title = f"{' '.join(ROLES[part.role])}{said}{counted} = {_amount(part.amount)}{over}"
     console.print()
     console.print(Text(title, style="bold"), soft_wrap=True)

@@ -272,7 +272,7 @@ def outlook(
     Args:
         figure: the present value.
         band: what is accepted.
-        points: values of windows that do not overlap, oldest first, the newest of ``as_of``.
+        points: values of windows that do not overlap, oldest first.
         as_of: the day from which the rest of the plan is counted.
         least: what the figure can never be below; None: anything.
         deadline: its last day.
@@ -286,7 +286,7 @@ def outlook(
     weights = _weights([point.day for point in points]) if points else None
     if weights is None:
         return Outlook(left, needed, None, None, None, OPEN)
-    ahead = [left * weight for weight in weights]
+    ahead = [(deadline - points[-1].day).days / DAYS_A_YEAR * weight for weight in weights]
     ahead[-1] += 1
     projected = sum((w * p.value for w, p in zip(ahead, points, strict=True)), Fraction(0))
     half = Z * _deviation(points, ahead)
