@@ -231,7 +231,9 @@ MONTHS = [
     ("a stray early record", (1, 0, 10, 11, 10, 9), 3),
     ("it begins in mid-month", (5, 10, 10, 10, 10, 10), 1),
     ("it begins at a month's end", (4, 10, 10, 10, 10, 10), 2),
-    ("too rare to say", (1, 0, 0, 0, 1, 0), None),
+    ("two strays years apart", (1, 0, 2, 0, 40, 44), 5),
+    ("rare all along", (0, 1, 0, 0, 1, 0), 2),
+    ("nothing", (0, 0, 0, 0, 0, 0), None),
 ]
 
 
@@ -243,6 +245,5 @@ def test_covered_since(numbers: tuple[int, ...], month: int | None) -> None:
     assert covered_since(months) == (month and date(2016, month, 1))
 
 
-def test_covered_since_never() -> None:
-    assert covered_since({}) is None
+def test_covered_since_a_december() -> None:
     assert covered_since({date(2015, 12, 1): 3, date(2016, 1, 1): 3}) == date(2015, 12, 1)
