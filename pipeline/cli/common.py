@@ -17,6 +17,8 @@ from pipeline.settings import Settings, SettingsError, load
 if TYPE_CHECKING:
     from consumers.store.client import Store
 
+SIMULATED = ("demo.cursor.json", "simulate.spool")
+"""What a simulated city leaves in the data folder: where one of them is, figures are simulated."""
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
