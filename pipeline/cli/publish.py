@@ -36,6 +36,7 @@ from producers.sources.files import SourceError
 from producers.spool import SpoolHeldError
 from schemas.events import KINDS
 
+SPOOL = "simulate.spool"
 _FAULTS_SHOWN = 20
 _PATIENCE = 10.0
 """Seconds without a word from Kafka until messages are left in the spool."""
@@ -184,7 +185,7 @@ def simulate(
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     chosen = settings(data)
-    with _publisher(chosen, "simulate.spool") as publisher, _progress(as_json) as tell:
+    with _publisher(chosen, SPOOL) as publisher, _progress(as_json) as tell:
         try:
             summary = publish_city(
                 publisher,

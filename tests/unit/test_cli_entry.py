@@ -140,6 +140,7 @@ def test_no_command_shows_a_traceback_when_no_stack_runs(
         ("alerts", "show"): ["x"],
         ("alerts", "ack"): ["x", "--why", "seen"],
         ("alerts", "silence"): ["x", "--why", "seen"],
+        ("explain",): ["birth_rate", "city"],
         ("rejected", "show"): ["x"],
         ("rejected", "resend"): ["x"],
         ("rejected", "fix"): ["x"],
