@@ -1,4 +1,4 @@
-"""The whole stack on one machine: Kafka, the store and the workers, started and watched.
+"""The whole stack on one machine: Kafka, store, workers and page, started and watched.
 
 Given servers (settings ``bootstrap`` and ``clickhouse``) are used instead of own ones. Whatever
 this starts dies with it, is started again when it dies alone, and is stopped in order at the end.
@@ -29,7 +29,7 @@ from deploy.native.kafka import KafkaServer
 from deploy.native.ports import HOST, free_ports, is_free
 from deploy.native.process import LineInLog, ManagedProcess, ProcessError
 from deploy.native.topics import ensure_topics
-from pipeline.group import READY
+from pipeline.group import PAGE_READY, READY
 from pipeline.settings import PREFIX, Settings
 from schemas.districts import DISTRICTS
 from schemas.sources import DEMONSTRATION
@@ -73,6 +73,7 @@ class Stack:
         self._kafka: KafkaServer | None = None
         self._store: ManagedProcess | None = None
         self._workers: dict[int, ManagedProcess] = {}
+        self._page: ManagedProcess | None = None
         self._guest: int | None = None
         self.endpoints: Endpoints | None = None
 
@@ -92,7 +93,16 @@ class Stack:
                 kafka = together.submit(self._start_kafka)
                 store = together.submit(self._start_store)
                 bootstrap, (clickhouse, user, password_file) = kafka.result(), store.result()
-            metrics = self._start_workers(bootstrap, clickhouse, user, password_file)
+            servers = {
+                "bootstrap": bootstrap,
+                "clickhouse": clickhouse,
+                "clickhouse_user": user,
+                "clickhouse_password_file": password_file,
+            }
+            with ThreadPoolExecutor(1) as beside:
+                page = beside.submit(self._start_page, servers)
+                metrics = self._start_workers(servers)
+                page_port = page.result()
         except BaseException:
             self.stop()
             raise
@@ -102,7 +112,7 @@ class Stack:
             user,
             str(password_file),
             [f"http://{self.settings.host}:{port}/metrics" for port in metrics],
-            None,
+            f"http://{self.settings.host}:{page_port}/",
             os.getpid(),
         )
         draft = self._data / f"{STACK_FILE}.new"
@@ -202,21 +212,13 @@ class Stack:
             on_exit=lambda _: self._exits.put("store"),
         )
 
-    def _start_workers(
-        self, bootstrap: str, clickhouse: str, user: str, password_file: Path
-    ) -> list[int]:
+    def _start_workers(self, servers: Mapping[str, object]) -> list[int]:
         number = min(self.settings.workers, self.settings.partitions)
         self.tell("starting workers", 0, number)
         usual = self.settings.metrics_port
         ports = [port for port in free_ports(number + 1) if port != usual]
         if usual and is_free(usual):
             ports.insert(0, usual)
-        servers = {
-            "bootstrap": bootstrap,
-            "clickhouse": clickhouse,
-            "clickhouse_user": user,
-            "clickhouse_password_file": password_file,
-        }
         with ThreadPoolExecutor(number) as together:
             starts = [
                 together.submit(self._start_worker, place, servers, ports[place])
@@ -240,17 +242,38 @@ class Stack:
                 port = free_ports(1)[0]
         return port
 
+    def _start_page(self, servers: Mapping[str, object]) -> int:
+        """The page, beside the workers, which take longer to start."""
+        port = _port(self.settings.page_port)
+        for attempt in range(1, _PORT_TRIES + 1):
+            chosen = self.settings.model_copy(update={**servers, "page_port": port})
+            self._page = self._program("page", "page", ["page"], chosen)
+            try:
+                self._page.start(LineInLog(self._page.log, PAGE_READY))
+                break
+            except ProcessError:
+                if attempt == _PORT_TRIES or is_free(port):
+                    raise
+                port = free_ports(1)[0]
+        return port
+
     def _worker(self, place: int, chosen: Settings) -> ManagedProcess:
+        return self._program(f"worker {place}", f"worker-{place}", ["worker"], chosen)
+
+    def _program(
+        self, name: str, files: str, command: list[str], chosen: Settings
+    ) -> ManagedProcess:
+        """A command of ours as a process of the stack."""
         values = chosen.model_dump(mode="json", exclude_none=True)
         env = {**os.environ, **{PREFIX + name.upper(): str(v) for name, v in values.items()}}
         return ManagedProcess(
-            f"worker {place}",
-            [sys.executable, "-m", "pipeline.cli", "worker"],
-            log=self._data / "logs" / f"worker-{place}.log",
-            pid_file=self._data / f"worker-{place}.pid",
+            name,
+            [sys.executable, "-m", "pipeline.cli", *command],
+            log=self._data / "logs" / f"{files}.log",
+            pid_file=self._data / f"{files}.pid",
             env=env,
             grace=30.0,
-            on_exit=lambda _: self._exits.put(f"worker {place}"),
+            on_exit=lambda _: self._exits.put(name),
         )
 
     def watch(self, until: Callable[[], bool]) -> None:
@@ -274,6 +297,8 @@ class Stack:
                 self._start_kafka_again()
             elif name == "store" and self._store is not None:
                 self._store.start()
+            elif name == "page" and self._page is not None:
+                self._page.start()
             for worker in self._workers.values():
                 if worker.name == name:
                     worker.start()
@@ -310,6 +335,8 @@ class Stack:
     def stop(self) -> None:
         """Stop everything in order: workers, store, Kafka."""
         self.tell("stopping", 0, 1)
+        if self._page is not None:
+            self._page.stop()
         self._stop_workers()
         if self._store is not None:
             self._store.stop()

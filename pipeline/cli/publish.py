@@ -20,7 +20,7 @@ from pipeline.cli.common import (
     print_json,
     settings,
 )
-from pipeline.cli.demo import default_city
+from pipeline.cli.demo import default_city, note_city
 from pipeline.settings import Settings
 from producers.delivery import PublishingError
 from producers.items import Summary
@@ -161,6 +161,7 @@ def simulate(
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     chosen = settings(data)
+    note_city(endpoints(chosen), city)
     with _publisher(chosen, "simulate.spool") as publisher, _progress(as_json) as tell:
         try:
             summary = publish_city(

@@ -1,0 +1,186 @@
+"""What each panel of the page shows, put together from the store's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf, sqrt
+from typing import Any
+
+from consumers.page import reads
+from consumers.page.errors import QuestionError
+from consumers.page.reads import Row, View
+from consumers.store.client import Store
+from pipeline.catalogue import INDICATORS, TARGETS, Target
+from pipeline.catalogue.vocabulary import MEASURES
+from schemas.districts import CITY, INSIDE
+
+MANAGEMENT = ("migrant_management_rate", "registered_in_time_rate", "endorsed_in_time_rate")
+RATIO = "sex_ratio_at_birth"
+RATIO_WINDOW = "364d"
+COUNTED_DAYS = 364
+FUNNEL_STEPS = 60
+ABOUT = 0.05
+IMPROBABLE = 7.0
+"""Reports expected in a silence that is worth a word: none of so many has odds of a thousandth."""
+
+
+def which(params: Mapping[str, str]) -> tuple[str, str, str]:
+    """Indicator, base and window that are asked for; base and window have defaults.
+
+    Raises:
+        QuestionError: a name that does not exist; the message lists those that do.
+    """
+    key = params.get("key", "")
+    if key not in INDICATORS:
+        raise QuestionError(f"there is no indicator {key[:40]!r}; there are {_listed(INDICATORS)}")
+    entry = INDICATORS[key]
+    base = params.get("base", entry.bases[0])
+    window = params.get("window", entry.windows[0])
+    if base not in entry.bases:
+        raise QuestionError(f"{key} has no base {base[:40]!r}; it has {_listed(entry.bases)}")
+    if window not in entry.windows:
+        raise QuestionError(f"{key} has no window {window[:40]!r}; it has {_listed(entry.windows)}")
+    return key, base, window
+
+
+def area(params: Mapping[str, str]) -> str:
+    """The district that is asked for; the city by default.
+
+    Raises:
+        QuestionError: it is none of the ten, nor the city.
+    """
+    code = params.get("district", CITY)
+    if code != CITY and code not in INSIDE:
+        raise QuestionError(
+            f"there is no district {code[:40]!r}; there are {_listed(sorted(INSIDE))},"
+            f" and {CITY} for the city"
+        )
+    return code
+
+
+def by_district(store: Store, view: View, key: str, base: str, window: str) -> list[Row]:
+    """One indicator in every district and the city."""
+    found = reads.figures(store, view, indicators=[key], windows=[window])
+    return [row for row in found if row["base"] == base]
+
+
+def targets(store: Store, view: View) -> list[Row]:
+    """The city's figure for each target of the plan, with what it says of the target."""
+    found = reads.targets(store, view)
+    plan = {(t.indicator, t.base, t.window): t for t in TARGETS}
+    for row in found:
+        target = plan[row["indicator"], row["base"], row["window"]]
+        row["verdict"] = verdict(target, row["value"], row["low"], row["high"])
+    return found
+
+
+def verdict(target: Target, value: float | None, low: float | None, high: float | None) -> str:
+    """Whether a figure meets its target: ``met``, ``not_met``, ``unclear`` or ``watched``.
+
+    The whole 95 % interval has to be on one side; a full count is its own interval. About a
+    figure (``~=``) is within a twentieth of it.
+    """
+    if target.comparator == "watch":
+        return "watched"
+    if value is None:
+        return "unclear"
+    least, most = (value if low is None else low), (value if high is None else high)
+    floor, ceiling = _range(target)
+    if floor <= least and most <= ceiling:
+        return "met"
+    return "not_met" if most < floor or least > ceiling else "unclear"
+
+
+def _range(target: Target) -> tuple[float, float]:
+    low = -inf if target.low is None else float(target.low)
+    high = inf if target.high is None else float(target.high)
+    if target.comparator == "<=":
+        return -inf, high
+    if target.comparator == ">=":
+        return low, inf
+    if target.comparator == "~=":
+        return low * (1 - ABOUT), high * (1 + ABOUT)
+    return low, high
+
+
+def management(store: Store, view: View) -> list[Row]:
+    """The three rates of the management of migrants, by district."""
+    found = reads.figures(store, view, indicators=MANAGEMENT, windows=["1d", "7d", "91d", "364d"])
+    found += reads.figures(store, view, indicators=["migrants_known"])
+    return found
+
+
+def ratio(store: Store, view: View) -> dict[str, Any]:
+    """The funnel of the sex ratio at birth, and the path of its monitor."""
+    rows = reads.figures(store, view, indicators=[RATIO], windows=[RATIO_WINDOW])
+    city = next((row for row in rows if row["district"] == CITY), None)
+    shown = [row for row in rows if row["value"] is not None and row["district"] != CITY]
+    if city is None or not city["value"] or not shown:
+        return {"rows": rows, "window": RATIO_WINDOW, "limits": [], "outside": [], "path": None}
+    share = city["numerator"] / (city["numerator"] + city["denominator"])
+    most = max(row["numerator"] + row["denominator"] for row in shown) * 1.15
+    limits = [
+        {"births": births, **_limits(share, births)}
+        for births in (most * step / FUNNEL_STEPS for step in range(1, FUNNEL_STEPS + 1))
+    ]
+    outside = []
+    for row in shown:
+        ends = _limits(share, row["numerator"] + row["denominator"])
+        if not ends["low998"] <= row["value"] <= ends["high998"]:
+            outside.append(row["district"])
+    return {
+        "rows": rows,
+        "window": RATIO_WINDOW,
+        "center": city["value"],
+        "limits": limits,
+        "outside": outside,
+        "path": None,
+    }
+
+
+def _limits(share: float, births: float) -> dict[str, float]:
+    """Limits of the ratio of so many births when the share of boys is the city's."""
+    found = {}
+    for name, z in (("95", 1.959964), ("998", 3.090232)):
+        half = z * sqrt(share * (1 - share) / births)
+        for end, at in (("low", share - half), ("high", share + half)):
+            at = min(max(at, 0.01), 0.99)
+            found[end + name] = 100 * at / (1 - at)
+    return found
+
+
+def quality(store: Store) -> dict[str, Any]:
+    """Alerts, feeds, findings and refusals."""
+    return {
+        "alerts": reads.alerts(store),
+        "feeds": [{**feed, "silent": _silent(feed)} for feed in reads.feeds(store)],
+        "findings": reads.findings(store),
+        "refused": reads.refused(store),
+        "today": reads.today(),
+    }
+
+
+def _silent(feed: Row) -> int:
+    """Days for which a source has been silent, when so long a silence is improbable; else 0."""
+    if feed["last_day"] is None:
+        return 0
+    days = int((reads.today() - feed["last_day"]).days)
+    expected = feed["usual"] / reads.USUAL_DAYS * days
+    return days if days > 1 and expected > IMPROBABLE else 0
+
+
+def district(store: Store, view: View, code: str) -> dict[str, Any]:
+    """All figures of an area and the counts of its last year."""
+    return {
+        "figures": reads.figures(store, view, indicators=list(INDICATORS), districts=[code]),
+        "counts": [
+            row
+            for row in reads.counts(store, view, code, COUNTED_DAYS)
+            if row["measure"] in MEASURES
+        ],
+        "days": COUNTED_DAYS,
+    }
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(repr(name) for name in names)

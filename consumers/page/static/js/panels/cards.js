@@ -1,0 +1,64 @@
+// Cards of the plan's targets: value, interval, limit, and whether it is met.
+
+import { $, fill, h } from "../dom.js";
+import { ask } from "../api.js";
+import { choose, known, state } from "../state.js";
+import { name, t } from "../words.js";
+import { basis, interval, share, status, unit, value, why } from "../format.js";
+import { dot, scale } from "../small.js";
+import { judge } from "./head.js";
+
+let rows = [];
+
+/** Ask for the figures of all targets. */
+export async function load(signal) {
+  const said = await ask("targets", {}, signal);
+  rows = said.answer;
+  judge(rows);
+  return said.again_in;
+}
+
+/** Draw the cards, and the list of targets without a figure. */
+export function draw() {
+  const found = new Map(rows.map((row) => [`${row.indicator}/${row.base}/${row.window}`, row]));
+  const pairs = known().targets.map((target) => [target, found.get(`${target.indicator}/${target.base}/${target.window}`)]);
+  const there = pairs.filter(([, row]) => row && row.value !== null);
+  const without = pairs.filter(([, row]) => !row || row.value === null);
+  fill($("cards"), there.map(card));
+  $("cards").setAttribute("aria-busy", "false");
+  fill($("without"), without.length && [h("h3", {}, t("without_title")),
+    h("ul", {}, without.map(([target, row]) => h("li", {},
+      h("b", {}, name(known().indicators[target.indicator].name), " ", goal(target)), h("span", {}, why(row)))))]);
+}
+
+function card([target, row]) {
+  const entry = known().indicators[target.indicator];
+  const verdict = row.verdict;
+  const ends = scale([row.value, row.low, row.high, target.low, target.high]);
+  const chosen = state.key === target.indicator;
+  const between = interval(entry, row);
+  return h("button", {
+    type: "button", class: "card", "data-key": target.indicator, "aria-pressed": String(chosen),
+    onclick: () => choose({ key: target.indicator, base: target.base, window: target.window, area: known().city }),
+  },
+  h("span", { class: "name" }, h("span", {}, name(entry.name)),
+    h("span", { class: `verdict ${verdict}`, title: verdict === "unclear" ? t("unclear_why") : null }, sign(verdict), " ", t(verdict))),
+  h("span", { class: "figure" }, value(entry, row.value), " ", h("small", {}, unit(entry))),
+  dot(ends, row, { low: target.low, high: target.high, zone: target.comparator === "within", mark: verdict, height: 26 }),
+  h("span", { class: "small" }, goal(target), baseline(target)),
+  h("span", { class: "small" }, between ? `95%: ${between}` : "\u00a0"),
+  h("span", { class: "small" }, basis(row)),
+  h("span", { class: "small" }, t("completeness"), " ", share(row.completeness), " · ", status(row)));
+}
+
+const sign = (verdict) => ({ met: "●", not_met: "▲", unclear: "◌", watched: "○" })[verdict];
+
+function goal(target) {
+  if (target.low === null) return name(target.words);
+  const entry = known().indicators[target.indicator];
+  const ends = [...new Set([target.low, target.high])].map((end) => new Intl.NumberFormat("zh-CN").format(end));
+  return `${t("target_limit")} ${name(target.words)} ${ends.join("–")} ${unit(entry)}`;
+}
+
+const baseline = (target) => (target.baseline
+  ? ` · ${t("baseline")} ${target.baseline.replace("<=", "≤ ").replace(">=", "≥ ").replace(">", "> ")}` : "");
