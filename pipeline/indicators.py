@@ -26,7 +26,8 @@ from consumers.delays import delays
 from consumers.indicators import readings
 from consumers.store.client import Store
 from pipeline.catalogue import INDICATORS
-from pipeline.catalogue.model import Count, Indicator
+from pipeline.catalogue.delays_sql import counted
+from pipeline.catalogue.model import Indicator
 from pipeline.catalogue.windows import span
 from pipeline.core.delays import Shares, completeness
 from pipeline.core.published import Before, Published, publish
@@ -215,7 +216,7 @@ class Readings:
             entry = INDICATORS[reading.indicator]
             now = publish(
                 reading,
-                _complete(entry, reading, shares, today),
+                complete_share(reading, shares, today),
                 before.get(reading.key),
                 today,
                 touched.cause(entry),
@@ -254,16 +255,14 @@ class Readings:
         return await until_stored(lambda: asyncio.to_thread(question, self._store))
 
 
-def _complete(
-    entry: Indicator, reading: Reading, shares: dict[str, Shares], today: date
-) -> float | None:
-    """Expected share known of what an entry counts: of the slowest of its measures."""
-    counted = [term.measure for term in (entry.numerator, entry.less) if isinstance(term, Count)]
-    if not counted or any(measure not in shares for measure in counted):
+def complete_share(reading: Reading, shares: dict[str, Shares], today: date) -> float | None:
+    """Expected share known of what a reading counts: of the slowest of its measures."""
+    measures = counted(INDICATORS[reading.indicator])
+    if not measures or any(measure not in shares for measure in measures):
         return None
     age = (today - reading.as_of).days
     days = span(reading.window, reading.as_of).days
-    return min(completeness(shares[measure], age, days) for measure in counted)
+    return min(completeness(shares[measure], age, days) for measure in measures)
 
 
 def _row(each: Published, published_at: int) -> tuple[Any, ...]:

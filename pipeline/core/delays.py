@@ -14,6 +14,8 @@ from itertools import accumulate
 
 HORIZON = 120
 """Days of delay that are looked at; what comes later still is revised, not expected."""
+LOOKED_BACK = 400
+"""Days whose facts tell of delays."""
 FEWEST = 100
 """Facts below which nothing is said about delays."""
 FINAL = 0.995
