@@ -58,6 +58,14 @@ PARTS: Mapping[str, Words] = {
     "increase": ("最新基数 − 上一基数", "newest baseline − the one before"),
     "mean": ("两次基数的平均", "mean of both baselines"),
 }
+SOURCES: Mapping[str, Words] = {
+    "no official formula in public text; ours": (
+        "公开资料中无官方公式，本系统自定",
+        "no official formula in public text; ours",
+    ),
+    "demographic balancing equation": ("人口平衡方程", "demographic balancing equation"),
+}
+"""Sources that are words; a title is cited as it is printed."""
 
 
 def catalogue() -> dict[str, Any]:
@@ -117,7 +125,7 @@ def _indicator(entry: Indicator) -> dict[str, Any]:
         "windows": entry.windows,
         "bases": entry.bases,
         "interval": entry.interval,
-        "source": entry.source,
+        "source": SOURCES.get(entry.source, (entry.source, entry.source)),
         "formula": formula(entry),
         "fact": isinstance(entry.numerator, Fact),
         "conventions": sorted(

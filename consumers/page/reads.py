@@ -172,8 +172,16 @@ def trend(store: Store, view: View, key: str, base: str, district: str, window: 
             f"SELECT {_SHOWN} FROM {_INDICATORS}"  # noqa: S608
             " WHERE indicator = {key:String} AND base = {base:String}"
             " AND district = {district:String} AND `window` = {window:String}"
-            " AND as_of <= {as_of:Date32} ORDER BY as_of",
-            {"key": key, "base": base, "district": district, "window": window, "as_of": view.as_of},
+            " AND as_of <= {as_of:Date32} AND as_of > {as_of:Date32} - {back:UInt16}"
+            " ORDER BY as_of",
+            {
+                "key": key,
+                "base": base,
+                "district": district,
+                "window": window,
+                "as_of": view.as_of,
+                "back": COURSE_DAYS,
+            },
         )
         found = [dict(zip(FIGURES, row, strict=True)) for row in rows]
         if len(found) >= ENOUGH:
@@ -181,7 +189,9 @@ def trend(store: Store, view: View, key: str, base: str, district: str, window: 
     return _evaluated(store, view, key, base, district, window)
 
 
-ENOUGH = 12
+COURSE_DAYS = 730
+ENOUGH = 24
+"""Published days from which a course is shown; with fewer it is evaluated."""
 MONTHS = 12
 
 
@@ -300,17 +310,21 @@ def refused(store: Store) -> list[Row]:
     return [dict(zip(("code", "count", "newest"), row, strict=True)) for row in rows]
 
 
-def alerts(store: Store) -> list[Row] | None:
-    """Alerts, the newest first; None where the store keeps none yet."""
-    columns = {
-        name
-        for (name,) in store.query(
-            "SELECT name FROM system.columns WHERE database = 'population' AND table = 'alerts'"
-        )
-    }
-    if not columns:
-        return None
-    return []
+ALERTS = (
+    *("id", "monitor", "indicator", "district", "state", "severity", "since", "as_of"),
+    *("known_on", "numerator", "denominator", "value", "low", "high", "completeness", "limit"),
+    *("late_reporting_could_explain", "summary_zh", "summary_en", "acknowledged_by", "at"),
+)
+
+
+def alerts(store: Store) -> list[Row]:
+    """Alerts, those that fire first, then the newest."""
+    shown = ", ".join(f"`{name}`" for name in ALERTS)
+    rows = store.query(
+        f"SELECT {shown} FROM population.alerts"  # noqa: S608 - names of our own
+        " ORDER BY state != 'firing', state != 'pending', at DESC LIMIT 50"
+    )
+    return [dict(zip(ALERTS, row, strict=True)) for row in rows]
 
 
 def _row(reading: Reading) -> Row:

@@ -83,5 +83,5 @@ export const status = (row) => (row.status ? t(row.status) : t("as_then"));
 /** Window, base and last day of a figure. */
 export function basis(row) {
   const { windows, bases } = known();
-  return [name(windows[row.window]), name(bases[row.base]), row.as_of].join(" · ");
+  return [name(windows[row.window]), name(bases[row.base]), row.as_of];
 }

@@ -7,16 +7,17 @@ import { learn, place, say } from "./words.js";
 import * as head from "./panels/head.js";
 import * as cards from "./panels/cards.js";
 import * as places from "./panels/places.js";
-import * as course from "./panels/course.js";
+import { revisions, trend } from "./panels/course.js";
 import * as migrants from "./panels/migrants.js";
 import * as ratio from "./panels/ratio.js";
 import * as quality from "./panels/quality.js";
 import * as district from "./panels/district.js";
 
-const PANELS = { cards, places, migrants, quality, ratio, course };
+const PANELS = { cards, places, migrants, quality, ratio, trend, revisions };
+const OF_DAYS = ["cards", "places", "migrants", "ratio", "trend", "revisions"];
+const OF_INDICATOR = ["places", "trend", "revisions"];
 const BY_CHOICE = {
-  known: Object.keys(PANELS).filter((each) => each !== "quality"), asof: Object.keys(PANELS).filter((each) => each !== "quality"),
-  key: ["places", "course"], base: ["places", "course"], window: ["places", "course"], area: ["course"],
+  known: OF_DAYS, asof: OF_DAYS, key: OF_INDICATOR, base: OF_INDICATOR, window: OF_INDICATOR, area: ["trend", "revisions"],
 };
 const REST = 700;
 const asking = new Map();
@@ -97,7 +98,7 @@ async function start() {
   });
   let first = true;
   listen({
-    pulse: (pulse) => { head.tell({ pulse, away: null, connection: "connected" }); if (!first) news(); first = false; },
+    pulse: (pulse) => { head.tell({ pulse, away: null, connection: "connected" }); if (first) cards.draw(); else news(); first = false; },
     away: (reason) => head.tell({ away: reason }),
     open: () => head.tell({ connection: "connected" }),
     lost: () => head.tell({ connection: "broken" }),

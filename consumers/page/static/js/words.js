@@ -23,6 +23,9 @@ export const has = (key) => key in said;
 /** One of a pair of names. */
 export const name = (pair) => (pair ? pair[place()] : "");
 
+/** One of a pair of names, as it begins a line. */
+export const title = (pair) => name(pair).replace(/^[a-z]/, (letter) => letter.toUpperCase());
+
 /** Write every fixed text of the document in the language of now. */
 export function say() {
   for (const node of document.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);

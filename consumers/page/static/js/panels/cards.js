@@ -3,10 +3,10 @@
 import { $, fill, h } from "../dom.js";
 import { ask } from "../api.js";
 import { choose, known, state } from "../state.js";
-import { name, t } from "../words.js";
+import { name, t, title } from "../words.js";
 import { basis, interval, share, status, unit, value, why } from "../format.js";
 import { dot, scale } from "../small.js";
-import { judge } from "./head.js";
+import { judge, pulse } from "./head.js";
 
 let rows = [];
 
@@ -26,14 +26,16 @@ export function draw() {
   const without = pairs.filter(([, row]) => !row || row.value === null);
   fill($("cards"), there.map(card));
   $("cards").setAttribute("aria-busy", "false");
+  const reasons = Map.groupBy(without, ([, row]) => why(row));
   fill($("without"), without.length && [h("h3", {}, t("without_title")),
-    h("ul", {}, without.map(([target, row]) => h("li", {},
-      h("b", {}, name(known().indicators[target.indicator].name), " ", goal(target)), h("span", {}, why(row)))))]);
+    [...reasons].map(([reason, pairs]) => h("div", {}, h("p", { class: "small" }, reason), h("ul", {}, pairs.map(([target]) =>
+      h("li", {}, h("b", {}, title(known().indicators[target.indicator].name)), h("span", {}, goal(target)))))))]);
 }
 
 function card([target, row]) {
   const entry = known().indicators[target.indicator];
-  const verdict = row.verdict;
+  const scaled = entry.whole && pulse()?.simulated.some((city) => city.scale !== 1);
+  const verdict = scaled ? "watched" : row.verdict;
   const ends = scale([row.value, row.low, row.high, target.low, target.high]);
   const chosen = state.key === target.indicator;
   const between = interval(entry, row);
@@ -41,15 +43,18 @@ function card([target, row]) {
     type: "button", class: "card", "data-key": target.indicator, "aria-pressed": String(chosen),
     onclick: () => choose({ key: target.indicator, base: target.base, window: target.window, area: known().city }),
   },
-  h("span", { class: "name" }, h("span", {}, name(entry.name)),
-    h("span", { class: `verdict ${verdict}`, title: verdict === "unclear" ? t("unclear_why") : null }, sign(verdict), " ", t(verdict))),
+  h("span", { class: "name" }, h("span", {}, title(entry.name)),
+    h("span", { class: `verdict ${verdict}`, title: verdict === "unclear" ? t("unclear_why") : null }, sign(verdict), " ", t(scaled ? "scaled" : verdict))),
   h("span", { class: "figure" }, value(entry, row.value), " ", h("small", {}, unit(entry))),
   dot(ends, row, { low: target.low, high: target.high, zone: target.comparator === "within", mark: verdict, height: 26 }),
-  h("span", { class: "small" }, goal(target), baseline(target)),
-  h("span", { class: "small" }, between ? `95%: ${between}` : "\u00a0"),
-  h("span", { class: "small" }, basis(row)),
-  h("span", { class: "small" }, t("completeness"), " ", share(row.completeness), " · ", status(row)));
+  h("span", { class: "small goal" }, goal(target), baseline(target)),
+  between && h("span", { class: "small" }, `95%: ${between}`),
+  h("span", { class: "small" }, pieces(basis(row))),
+  h("span", { class: "small" }, pieces([row.completeness === null ? null : `${t("completeness")} ${share(row.completeness)}`, status(row)])));
 }
+
+/** Pieces of a line that are not broken inside. */
+const pieces = (texts) => texts.filter(Boolean).flatMap((text, place) => [place ? " · " : "", h("span", { class: "whole" }, text)]);
 
 const sign = (verdict) => ({ met: "●", not_met: "▲", unclear: "◌", watched: "○" })[verdict];
 
@@ -61,4 +66,10 @@ function goal(target) {
 }
 
 const baseline = (target) => (target.baseline
-  ? ` · ${t("baseline")} ${target.baseline.replace("<=", "≤ ").replace(">=", "≥ ").replace(">", "> ")}` : "");
+  ? ` · ${t("baseline")} ${printed(target.baseline)}` : "");
+
+/** The plan's own figure of 2015 with its sign, thousands set apart. */
+function printed(text) {
+  const [, sign, number] = /^([<>=]*)(.*)$/.exec(text);
+  return `${{ "<=": "≤ ", ">=": "≥ ", ">": "> ", "<": "< " }[sign] ?? ""}${new Intl.NumberFormat("zh-CN", { maximumFractionDigits: 2 }).format(Number(number))}`;
+}

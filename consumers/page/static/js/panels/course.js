@@ -3,7 +3,7 @@
 import { $, fill, table } from "../dom.js";
 import { ask } from "../api.js";
 import { areaName, entry, known, state } from "../state.js";
-import { name, t } from "../words.js";
+import { name, t, title } from "../words.js";
 import { interval, places, share, status, unit, value, whole } from "../format.js";
 import { axis, clear, colour, dayAxis, draw as drawChart, limitLines, tip } from "../charts.js";
 
@@ -21,25 +21,31 @@ function looked() {
   return new Date(Date.UTC(day.getUTCFullYear(), day.getUTCMonth(), 0)).toISOString().slice(0, 10);
 }
 
-/** Ask for both courses. */
-export async function load(signal) {
-  const [trend, revisions] = await Promise.all([
-    ask("trend", chosen(), signal),
-    ask("vintages", { ...chosen(), as_of: looked(), known_on: "" }, signal),
-  ]);
-  course = trend.answer.filter((row) => row.value !== null);
-  vintages = revisions.answer.filter((row) => row.value !== null);
-  const due = [trend.again_in, revisions.again_in].filter((each) => each !== null);
-  return due.length ? Math.min(...due) : null;
-}
+/** The course over time. */
+export const trend = {
+  async load(signal) {
+    const said = await ask("trend", chosen(), signal);
+    course = said.answer.filter((row) => row.value !== null);
+    return said.again_in;
+  },
+  draw: drawCourse,
+};
 
-/** Draw both. */
-export function draw() {
+/** One figure as it was known on later days. */
+export const revisions = {
+  async load(signal) {
+    const said = await ask("vintages", { ...chosen(), as_of: looked(), known_on: "" }, signal);
+    vintages = said.answer.filter((row) => row.value !== null);
+    return said.again_in;
+  },
+  draw: drawRevisions,
+};
+
+function drawCourse() {
   const area = name(areaName(state.area, [t("city"), t("city")]));
   const { windows, bases } = known();
-  $("course-what").textContent = [name(entry().name), unit(entry()), area, name(windows[state.window]), name(bases[state.base])].join(" · ");
+  $("course-what").textContent = [title(entry().name), unit(entry()), area, name(windows[state.window]), name(bases[state.base])].join(" · ");
   drawTrend(area);
-  drawRevisions();
 }
 
 const goal = () => known().targets.find((each) => each.indicator === state.key && each.base === state.base);
@@ -49,14 +55,14 @@ function drawTrend(area) {
   const node = $("trend");
   fill($("trend-table"), trendTable());
   if (!course.length) return clear(node, t("no_figure"));
-  node.setAttribute("aria-label", t("trend_label", { area, indicator: name(entry().name), n: whole(course.length) }));
+  node.setAttribute("aria-label", t("trend_label", { area, indicator: title(entry().name), n: whole(course.length) }));
   const pending = (row) => row.status === "provisional";
   const first = course.findIndex((_, place) => course.slice(place).every(pending));
   const settled = first < 0 ? course : course.slice(0, first);
   const open = first < 0 ? [] : course.slice(Math.max(0, first - 1));
   const at = (rows) => rows.map((row) => [row.as_of, row.value]);
   const banded = course.filter((row) => row.low !== null);
-  const line = { type: "line", symbol: "circle", symbolSize: course.length > 80 ? 3 : 6, showSymbol: course.length < 130, lineStyle: { width: 2, color: colour("accent") }, z: 4 };
+  const line = { type: "line", symbol: "circle", symbolSize: course.length > 30 ? 4 : 6, showSymbol: course.length < 130, lineStyle: { width: 2, color: colour("accent") }, z: 4 };
   const quiet = { type: "line", symbol: "none", silent: true, lineStyle: { width: 0 }, stack: "band", stackStrategy: "all", tooltip: { show: false }, z: 1 };
   drawChart(node, {
     tooltip: tip({ trigger: "axis", formatter: (points) => about(points[0]?.axisValue) }),
@@ -84,7 +90,7 @@ function about(when) {
 }
 
 function trendTable() {
-  return table(course.length ? `${name(entry().name)} (${unit(entry())})` : "", [
+  return table(course.length ? `${title(entry().name)} (${unit(entry())})` : "", [
     [t("day")], [t("value"), "n"], [t("interval"), "n"], [t("numerator"), "n"], [t("denominator"), "n"], [t("completeness"), "n"], [t("status")],
   ], [...course].reverse().map((row) => [row.as_of, value(entry(), row.value), interval(entry(), row), whole(row.numerator), whole(row.denominator), share(row.completeness), status(row)]));
 }
@@ -93,7 +99,7 @@ function drawRevisions() {
   const node = $("revisions");
   $("revisions-note").textContent = t("revisions_note", { day: looked() });
   if (!vintages.length) return clear(node, t("no_figure"));
-  node.setAttribute("aria-label", t("revisions_label", { indicator: name(entry().name), n: whole(vintages.length) }));
+  node.setAttribute("aria-label", t("revisions_label", { indicator: title(entry().name), n: whole(vintages.length) }));
   const days = vintages.map((row) => row.known_on);
   drawChart(node, {
     tooltip: tip({ trigger: "axis", formatter: (points) => {

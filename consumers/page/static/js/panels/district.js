@@ -3,7 +3,7 @@
 import { $, fill, h, table } from "../dom.js";
 import { ask } from "../api.js";
 import { areaName, choose, known } from "../state.js";
-import { has, name, t } from "../words.js";
+import { has, name, t, title } from "../words.js";
 import { interval, share, status, unit, value, whole, why } from "../format.js";
 
 let shown = null;
@@ -62,7 +62,7 @@ function figures() {
     wanted.map((row) => {
       const entry = indicators[row.indicator];
       const go = h("button", { type: "button", class: "link", "data-key": `figure-${row.indicator}-${row.base}`,
-        onclick: () => { choose({ key: row.indicator, base: row.base, window: row.window, area: shown }); $("district").close(); $("course-title").scrollIntoView(); } }, name(entry.name));
+        onclick: () => { choose({ key: row.indicator, base: row.base, window: row.window, area: shown }); $("district").close(); $("course-title").scrollIntoView(); } }, title(entry.name));
       if (row.value === null) return [go, [why(row), "n soft"], "", "", "", name(bases[row.base]), name(windows[row.window]), row.as_of, "", ""];
       return [go, value(entry, row.value), [unit(entry), "soft"], [interval(entry, row), "n soft"], [`${whole(row.numerator)} / ${whole(row.denominator)}`, "n soft"],
         name(bases[row.base]), name(windows[row.window]), row.as_of, [share(row.completeness), "n soft"], [status(row), "soft"]];
@@ -75,6 +75,6 @@ function cells() {
   const order = Object.keys(measures);
   const rows = [...said.counts].sort((a, b) => order.indexOf(a.measure) - order.indexOf(b.measure));
   return table("", [[t("measure")], [t("residency")], [t("sex")], [t("band")], [t("count"), "n"]],
-    rows.map((row) => [name(measures[row.measure].name), word(row.residency), row.sex ? name(sexes[row.sex]) : t("all"), word(row.band),
+    rows.map((row) => [title(measures[row.measure].name), word(row.residency), row.sex ? name(sexes[row.sex]) : t("all"), word(row.band),
       row.value === null ? [t("suppressed"), "n soft"] : whole(row.value)]));
 }

@@ -3,7 +3,7 @@
 import { $, fill, h, table } from "../dom.js";
 import { ask } from "../api.js";
 import { areaName, known } from "../state.js";
-import { name, t } from "../words.js";
+import { name, t, title } from "../words.js";
 import { share, status, value, whole, why } from "../format.js";
 import { dot, scale } from "../small.js";
 
@@ -25,7 +25,7 @@ export function draw() {
   const [rate, week] = [of(RATE, "1d"), of(RATE, "7d")];
   const [early, endorsed] = [of("registered_in_time_rate", "364d"), of("endorsed_in_time_rate", "364d")];
   const day = rate.get(known().city)?.as_of ?? "–";
-  fill($("migrants-formula"), h("b", {}, `${name(entry.name)} = `), name(entry.formula), ` (%) · ${t("as_of")} ${day} · `,
+  fill($("migrants-formula"), h("b", {}, `${title(entry.name)} = `), name(entry.formula), ` (%) · ${t("as_of")} ${day} · `,
     t("limit", { n: `${goal.low}%` }), " · ", name(["“已知”为迁移、登记与医院三方所知人口之并集，减去离开与死亡者；无官方公式，此为本系统口径。",
       "“Known” is the union of moves, permits and hospitals, less those who left or died. No official formula exists; this is ours."]));
   const shown = [...rate.values(), ...week.values()].filter((row) => row.value !== null);
@@ -34,7 +34,7 @@ export function draw() {
   const cell = (row) => (row && row.value !== null ? [value(entry, row.value), "n"] : [why(row), "n soft"]);
   fill($("migrants-table"), table("", [
     [t("district")], [t("known"), "n"], [t("managed"), "n"], [`${t("rate")} % ${t("day_rate")}`, "n"], [t("limit", { n: `${goal.low}%` })],
-    [name(known().windows["7d"]), "n"], [`${t("in_time")} %`, "n"], [`${t("endorsed")} %`, "n"], [t("completeness"), "n"], [t("status")],
+    [title(known().windows["7d"]), "n"], [`${t("in_time")} %`, "n"], [`${t("endorsed")} %`, "n"], [t("completeness"), "n"], [t("status")],
   ], codes.map((code) => {
     const row = rate.get(code);
     const there = row && row.value !== null;

@@ -5,13 +5,13 @@
 import { $, fill, h, s, table } from "../dom.js";
 import { ask, file } from "../api.js";
 import { areaName, choose, entry, known, state } from "../state.js";
-import { name, t } from "../words.js";
+import { name, t, title } from "../words.js";
 import { basis, interval, share, status, unit, value, whole, why } from "../format.js";
 import { colour, draw as drawChart, tip } from "../charts.js";
 import { dot, scale } from "../small.js";
 import { open } from "./district.js";
 
-const PARK = { code: "320571", at: [120.735, 31.315] };
+const PARK = { code: "320571", at: [120.765, 31.318] };
 const CLASSES = 5;
 let rows = [];
 let outlines = null;
@@ -44,9 +44,9 @@ function drawChoices() {
   const picker = (label, key, pairs) => h("label", {}, t(label),
     h("select", { "data-key": key, onchange: (event) => choose({ [key]: event.target.value }) }, options(pairs, state[key])));
   fill($("choices"),
-    picker("indicator", "key", Object.entries(indicators).map(([key, each]) => [key, name(each.name)])),
-    entry().bases.length > 1 && picker("base", "base", entry().bases.map((base) => [base, name(bases[base])])),
-    entry().windows.length > 1 && picker("window", "window", entry().windows.map((window) => [window, name(windows[window])])));
+    picker("indicator", "key", Object.entries(indicators).map(([key, each]) => [key, title(each.name)])),
+    entry().bases.length > 1 && picker("base", "base", entry().bases.map((base) => [base, title(bases[base])])),
+    entry().windows.length > 1 && picker("window", "window", entry().windows.map((window) => [window, title(windows[window])])));
 }
 
 /** Inner breaks of five classes of equal width. */
@@ -64,48 +64,41 @@ function classOf(breaks, number) {
 }
 
 function drawMap(found, breaks) {
-  const paint = (code) => {
-    const place = classOf(breaks, found.get(code)?.value);
-    return place === null ? colour("void") : colour(`c${place}`);
+  const at = (code) => classOf(breaks, found.get(code)?.value);
+  const paint = (code) => (at(code) === null ? colour("void") : colour(`c${at(code)}`));
+  const dark = document.documentElement.dataset.theme === "dark";
+  const ink = (code) => ((at(code) ?? 0) >= 3 ? (dark ? "#0b1622" : "#ffffff") : (dark ? "#eef4fa" : "#16202c"));
+  const figure = (code) => {
+    const number = found.get(code)?.value;
+    return typeof number === "number" ? value(entry(), number) : "–";
   };
-  const label = (code) => {
-    const row = found.get(code);
-    return `${name(areaName(code, ["", ""])).replace(/（.*）| \(.*\)/, "")}\n${row?.value === null || !row ? "–" : value(entry(), row.value)}`;
-  };
-  const ink = (code) => (document.documentElement.dataset.theme === "dark"
-    ? ((classOf(breaks, found.get(code)?.value) ?? 0) >= 3 ? "#0b1622" : "#eef4fa")
-    : ((classOf(breaks, found.get(code)?.value) ?? 0) >= 3 ? "#ffffff" : "#16202c"));
-  const border = (code) => ({
-    borderColor: state.area === code ? colour("bad") : colour("sheet"), borderWidth: state.area === code ? 2.5 : 1,
-  });
+  const border = (code) => (state.area === code ? { borderColor: colour("bad"), borderWidth: 2.5 } : { borderColor: colour("sheet"), borderWidth: 1 });
   const about = (code) => {
     const row = found.get(code);
-    const figure = row && row.value !== null ? `${value(entry(), row.value)} ${unit(entry())}` : why(row);
-    return [name(areaName(code, ["", ""])), figure, row ? interval(entry(), row) : ""].filter(Boolean).join("\n");
+    const words = row && row.value !== null ? `${value(entry(), row.value)} ${unit(entry())}` : why(row);
+    return [name(areaName(code, ["", ""])), words, row && row.value !== null ? interval(entry(), row) : ""].filter(Boolean).join("\n");
   };
+  const narrow = $("map").clientWidth < 460;
+  const label = { show: true, fontSize: narrow ? 10 : 11.5, lineHeight: narrow ? 12 : 15, textBorderWidth: 2.5 };
   const regions = outlines.features.map(({ id }) => ({
-    name: id, itemStyle: { areaColor: paint(id), ...border(id) }, emphasis: { itemStyle: { areaColor: paint(id), borderColor: colour("ink"), borderWidth: 2 } },
-    label: { show: true, formatter: () => label(id), color: ink(id), fontSize: 11.5, lineHeight: 15 },
+    name: id, itemStyle: { areaColor: paint(id), ...border(id) },
+    emphasis: { itemStyle: { areaColor: paint(id), borderColor: colour("ink"), borderWidth: 2 }, label: { color: ink(id), textBorderColor: paint(id) } },
+    label: { ...label, formatter: `${short(id)}\n${figure(id)}`, color: ink(id), textBorderColor: paint(id) },
   }));
-  $("map").setAttribute("aria-label", t("map_label", { indicator: name(entry().name) }));
+  $("map").setAttribute("aria-label", t("map_label", { indicator: title(entry().name) }));
   drawChart($("map"), {
-    tooltip: tip({ formatter: (at) => about(at.name) }),
-    geo: {
-      map: "suzhou", roam: false, layoutCenter: ["50%", "50%"], layoutSize: "108%", aspectScale: 0.86,
-      regions, select: { disabled: true }, emphasis: { label: { color: "inherit" } }, tooltip: { show: true },
-    },
+    tooltip: tip({ formatter: (over) => about(over.name) }),
+    geo: { map: "suzhou", roam: false, left: 6, right: 6, top: 6, bottom: 6, aspectScale: 0.86, regions, tooltip: { show: true } },
     series: [{
-      type: "scatter", coordinateSystem: "geo", symbolSize: 34, z: 5, name: PARK.code,
-      data: [{ name: PARK.code, value: PARK.at }],
+      type: "scatter", coordinateSystem: "geo", symbolSize: narrow ? 30 : 42, z: 5, data: [{ name: PARK.code, value: PARK.at }],
       itemStyle: { color: paint(PARK.code), opacity: 1, ...border(PARK.code), borderWidth: 2 },
-      label: { show: true, position: "right", formatter: () => label(PARK.code), color: ink320506(ink), fontSize: 11.5, lineHeight: 15 },
-      tooltip: { formatter: () => about(PARK.code) },
+      label: { ...label, fontSize: narrow ? 9 : 10.5, lineHeight: narrow ? 10 : 13, formatter: `${t("park")}\n${figure(PARK.code)}`, color: ink(PARK.code), textBorderColor: paint(PARK.code) },
     }],
-  }, (at) => { if (at.name) show(at.name); });
+  }, (over) => { if (over.name) show(over.name); });
 }
 
-// The park's name stands on Wuzhong's ground or Kunshan's edge: it takes their ink.
-const ink320506 = (ink) => ink("320506");
+/** A district's name without what stands in brackets. */
+const short = (code) => name(areaName(code, ["", ""])).replace(/（.*）| \(.*\)/, "");
 
 function drawLegend(breaks) {
   const swatch = (kind, words) => h("span", {}, s("svg", {}, s("rect", { class: kind, width: 18, height: 12 })), words);
@@ -132,18 +125,18 @@ function drawTable(found) {
     const button = h("button", {
       type: "button", class: "link", "data-key": `place-${code}`, "aria-label": t("open_district", { name: words }), onclick: () => show(code),
     }, words);
-    if (!row || row.value === null) return [button, [why(row), "n soft"], "", "", "", "", ""];
+    if (!row || row.value === null) return [button, [why(row), "n soft"], "", "", "", ""];
     const plain = sums && code === known().city;
     return [button, [value(entry(), row.value), "n"],
       plain ? "" : dot(ends, row, goal && !sums ? { low: goal.low, high: goal.high, zone: goal.comparator === "within" } : {}),
       [interval(entry(), row), "n soft"],
       [`${whole(row.numerator)} / ${whole(row.denominator)}`, "n soft"],
-      [share(row.completeness), "n soft"], [status(row), "soft"]];
+      [row.completeness === null ? status(row) : `${status(row)} ${share(row.completeness)}`, "soft"]];
   });
   const city = found.get(known().city);
   fill($("places-table"), table(
-    `${name(entry().name)} (${unit(entry())})${city ? ` · ${basis(city)}` : ""}`,
-    [[t("district")], [t("value"), "n"], [t("interval")], ["", "n"], [`${t("numerator")} / ${t("denominator")}`, "n"], [t("completeness"), "n"], [t("status")]],
+    `${title(entry().name)} (${unit(entry())})${city ? ` · ${basis(city).join(" · ")}` : ""}`,
+    [[t("district")], [t("value"), "n"], [t("interval")], ["\u00a0", "n"], [`${t("numerator")} / ${t("denominator")}`, "n"], [`${t("status")} · ${t("completeness")}`]],
     lines, codes.map((code) => [code === known().city && "city", code === state.area && "chosen"].filter(Boolean).join(" "))));
 }
 
@@ -153,7 +146,7 @@ function drawDefinition(row) {
   const method = intervals[each.interval];
   fill($("definition"),
     h("p", {}, h("b", {}, t("formula")), " ", name(each.formula), ` (${unit(each)})`),
-    h("p", {}, h("b", {}, t("interval")), " ", name(method), " · ", h("b", {}, t("source")), " ", each.source,
+    h("p", {}, h("b", {}, t("interval")), " ", name(method), " · ", h("b", {}, t("source")), " ", name(each.source),
       row ? [" · ", row.as_of, " · ", t("completeness"), " ", share(row.completeness)] : null),
     row?.note && h("p", {}, name(notes[row.note])));
 }

@@ -35,26 +35,28 @@ function drawFunnel() {
   node.setAttribute("aria-label", t("funnel_label"));
   const entry = known().indicators[KEY];
   const births = (row) => row.numerator + row.denominator;
+  const fewest = Math.min(...there.map(births)) * 0.7;
   const curve = (end, type) => ({
-    type: "line", symbol: "none", silent: true, lineStyle: { color: colour("ink-soft"), width: 1.2, type }, smooth: 0.2, z: 2,
-    data: said.limits.map((at) => [at.births, at[end]]), tooltip: { show: false },
+    type: "line", symbol: "none", silent: true, clip: true, lineStyle: { color: colour("ink-soft"), width: 1.2, type }, z: 2,
+    data: said.limits.filter((at) => at.births >= fewest * 0.5).map((at) => [at.births, at[end]]), tooltip: { show: false },
   });
-  const values = there.map((row) => row.value).concat(said.limits.slice(Math.floor(said.limits.length / 6)).flatMap((at) => [at.low998, at.high998]));
+  const values = there.map((row) => row.value).concat(said.limits.filter((at) => at.births >= fewest).flatMap((at) => [at.low95, at.high95]), 103, 107);
+  const room = (Math.max(...values) - Math.min(...values)) * 0.08;
   drawChart(node, {
     tooltip: tip({ trigger: "item", formatter: (at) => {
       const row = there[at.dataIndex];
       return [name(areaName(row.district, ["", ""])), `${value(entry, row.value)} (${interval(entry, row)})`, `${whole(births(row))} ${t("births")}`].join("\n");
     } }),
     grid: { left: 8, right: 56, top: 26, bottom: 22, containLabel: true },
-    xAxis: axis({ type: "value", name: t("births"), nameLocation: "middle", nameGap: 26, splitLine: { show: false }, min: 0, max: said.limits.at(-1).births }),
+    xAxis: axis({ type: "value", name: t("births"), nameLocation: "middle", nameGap: 26, splitLine: { show: false }, min: 0, max: Math.ceil(said.limits.at(-1).births) }),
     yAxis: axis({ type: "value", scale: true, name: t("boys_per_100_girls"), nameTextStyle: { align: "left", color: colour("ink-soft"), fontSize: 11.5 },
-      min: Math.floor(Math.min(...values)), max: Math.ceil(Math.max(...values)) }),
+      min: Math.max(0, Math.floor(Math.min(...values) - room)), max: Math.ceil(Math.max(...values) + room) }),
     series: [
       curve("low95", "dashed"), curve("high95", "dashed"), curve("low998", "solid"), curve("high998", "solid"),
       { type: "scatter", symbolSize: 11, data: there.map((row) => [births(row), row.value]), z: 4,
         itemStyle: { color: (at) => colour(outside(there[at.dataIndex]) ? "bad" : "accent") },
         label: { show: true, position: "right", fontSize: 11, color: colour("ink"), formatter: (at) => name(areaName(there[at.dataIndex].district, ["", ""])).replace(/（.*）| \(.*\)|Suzhou |苏州/, "") },
-        labelLayout: { hideOverlap: true },
+        labelLayout: { moveOverlap: "shiftY" },
         markArea: { silent: true, itemStyle: { color: colour("band"), opacity: 0.35 }, data: [[{ yAxis: 103 }, { yAxis: 107 }]] },
         markLine: { silent: true, symbol: "none", lineStyle: { color: colour("ink-soft"), width: 1 }, label: { formatter: t("city"), color: colour("ink-soft"), fontSize: 11 }, data: [{ yAxis: said.center }] } },
     ],
