@@ -5,6 +5,8 @@ import threading
 from datetime import date
 from typing import Self
 
+from consumers.baseline import BaselineRow, load_baseline, loaded_baselines
+from consumers.reference import ReferenceFact, load_reference
 from consumers.simulations import note_simulation
 from deploy.native.endpoints import Endpoints
 from pipeline.cli.common import open_store
@@ -14,6 +16,7 @@ from producers.kit import Publisher
 from producers.publishing import simulate
 from producers.simulate.city import City
 from producers.simulate.progress import Cursor, Pace, today
+from producers.simulate.register import reference, register
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +36,23 @@ def note_city(where: Endpoints, city: City) -> None:
         note_simulation(store, tag=city.tag, seed=city.seed, scale=city.scale, start=city.start)
 
 
+def load_register(where: Endpoints, city: City) -> None:
+    """The city's register and reference facts, as far as they are published and not loaded yet."""
+    with open_store(where) as store:
+        loaded = loaded_baselines(store)
+        people = [BaselineRow(**row._asdict()) for row in register(city, today())]
+        new = [row for row in people if (row.as_of, row.known_on) not in loaded]
+        if new:
+            load_reference(
+                store, [ReferenceFact(**fact._asdict()) for fact in reference(city, today())]
+            )
+            load_baseline(store, new)
+
+
 class Demonstration:
     """Publishes the simulated city on a thread, from where an earlier run stopped.
+
+    Its registered population and reference facts, simulated as well, are there before its events.
 
     Stopped at any moment it loses nothing: an interrupted day is published again, and record
     numbers are stable, so nothing counts twice.
@@ -51,6 +69,7 @@ class Demonstration:
 
     def __enter__(self) -> Self:
         note_city(self._where, self._city)
+        load_register(self._where, self._city)
         self._thread.start()
         return self
 
