@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from consumers.scorecard.words import WHYS
 from pipeline.catalogue import INDICATORS, TARGETS, Indicator, Target
 from pipeline.catalogue.model import (
     Between,
@@ -84,6 +85,7 @@ def catalogue() -> dict[str, Any]:
         "intervals": INTERVALS,
         "reasons": REASONS,
         "notes": NOTES,
+        "whys": WHYS,
         "measures": {
             key: {"name": [each.name_zh, each.name_en], "stock": each.stock}
             for key, each in MEASURES.items()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf, sqrt
+from dataclasses import asdict
+from fractions import Fraction
 from typing import Any
 
 from consumers.page import reads
@@ -12,6 +13,8 @@ from consumers.page.reads import Row, View
 from consumers.store.client import Store
 from pipeline.catalogue import INDICATORS, TARGETS, Target
 from pipeline.catalogue.vocabulary import MEASURES
+from pipeline.core.drift.funnel import funnel_limits, place
+from pipeline.core.scorecard import Figure, Verdict, accepted, judge, printed_start
 from schemas.districts import CITY, INSIDE
 
 MANAGEMENT = ("migrant_management_rate", "registered_in_time_rate", "endorsed_in_time_rate")
@@ -19,7 +22,6 @@ RATIO = "sex_ratio_at_birth"
 RATIO_WINDOW = "364d"
 COUNTED_DAYS = 364
 FUNNEL_STEPS = 60
-ABOUT = 0.05
 IMPROBABLE = 7.0
 """Reports expected in a silence that is worth a word: none of so many has odds of a thousandth."""
 
@@ -69,38 +71,23 @@ def targets(store: Store, view: View) -> list[Row]:
     found = reads.targets(store, view)
     plan = {(t.indicator, t.base, t.window): t for t in TARGETS}
     for row in found:
-        target = plan[row["indicator"], row["base"], row["window"]]
-        row["verdict"] = verdict(target, row["value"], row["low"], row["high"])
+        judged = verdict(plan[row["indicator"], row["base"], row["window"]], row)
+        row["verdict"], row["why"] = judged.outcome, judged.why
     return found
 
 
-def verdict(target: Target, value: float | None, low: float | None, high: float | None) -> str:
-    """Whether a figure meets its target: ``met``, ``not_met``, ``unclear`` or ``watched``.
-
-    The whole 95 % interval has to be on one side; a full count is its own interval. About a
-    figure (``~=``) is within a twentieth of it.
-    """
-    if target.comparator == "watch":
-        return "watched"
-    if value is None:
-        return "unclear"
-    least, most = (value if low is None else low), (value if high is None else high)
-    floor, ceiling = _range(target)
-    if floor <= least and most <= ceiling:
-        return "met"
-    return "not_met" if most < floor or least > ceiling else "unclear"
-
-
-def _range(target: Target) -> tuple[float, float]:
-    low = -inf if target.low is None else float(target.low)
-    high = inf if target.high is None else float(target.high)
-    if target.comparator == "<=":
-        return -inf, high
-    if target.comparator == ">=":
-        return low, inf
-    if target.comparator == "~=":
-        return low * (1 - ABOUT), high * (1 + ABOUT)
-    return low, high
+def verdict(target: Target, row: Row) -> Verdict:
+    """Whether the figure of a row meets its target, by the scorecard's rules."""
+    band = accepted(target.comparator, target.low, target.high, printed_start(target.baseline))
+    figure = Figure(
+        None if row["value"] is None else Fraction(row["value"]),
+        row["low"],
+        row["high"],
+        row["completeness"],
+        row["reason"],
+        row["note"] == "unknown_sex",
+    )
+    return judge(figure, band)
 
 
 def management(store: Store, view: View) -> list[Row]:
@@ -118,35 +105,31 @@ def ratio(store: Store, view: View) -> dict[str, Any]:
     if city is None or not city["value"] or not shown:
         return {"rows": rows, "window": RATIO_WINDOW, "limits": [], "outside": [], "path": None}
     share = city["numerator"] / (city["numerator"] + city["denominator"])
-    most = max(row["numerator"] + row["denominator"] for row in shown) * 1.15
-    limits = [
-        {"births": births, **_limits(share, births)}
-        for births in (most * step / FUNNEL_STEPS for step in range(1, FUNNEL_STEPS + 1))
-    ]
-    outside = []
-    for row in shown:
-        ends = _limits(share, row["numerator"] + row["denominator"])
-        if not ends["low998"] <= row["value"] <= ends["high998"]:
-            outside.append(row["district"])
+    most = max(map(_births, shown)) * 1.15
+    sizes = [max(1.0, most * step / FUNNEL_STEPS) for step in range(1, FUNNEL_STEPS + 1)]
     return {
         "rows": rows,
         "window": RATIO_WINDOW,
         "center": city["value"],
-        "limits": limits,
-        "outside": outside,
+        "limits": [{"births": births, **_limits(births, share)} for births in sizes],
+        "outside": [
+            row["district"]
+            for row in shown
+            if place(row["numerator"], _births(row), funnel_limits(_births(row), share))
+            == "outside998"
+        ],
         "path": None,
     }
 
 
-def _limits(share: float, births: float) -> dict[str, float]:
+def _births(row: Row) -> float:
+    return float(row["numerator"] + row["denominator"])
+
+
+def _limits(births: float, share: float) -> dict[str, float]:
     """Limits of the ratio of so many births when the share of boys is the city's."""
-    found = {}
-    for name, z in (("95", 1.959964), ("998", 3.090232)):
-        half = z * sqrt(share * (1 - share) / births)
-        for end, at in (("low", share - half), ("high", share + half)):
-            at = min(max(at, 0.01), 0.99)
-            found[end + name] = 100 * at / (1 - at)
-    return found
+    limits = asdict(funnel_limits(births, share))
+    return {name: 100 * at / (1 - at) for name, at in limits.items() if at < 1}
 
 
 def quality(store: Store) -> dict[str, Any]:

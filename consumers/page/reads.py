@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from consumers.indicators import readings
 from consumers.store.client import Store
 from pipeline.catalogue import TARGETS
-from pipeline.core.rates import Reading
+from pipeline.catalogue.selection import select
+from pipeline.catalogue.sql import readings_sql
 from schemas.clock import ZONE
 from schemas.districts import CITY
 
@@ -27,6 +27,7 @@ FIGURES = (
     *("reason", "note", "published_at"),
 )
 _SHOWN = ", ".join(f"`{name}`" for name in FIGURES)
+_LONG = "\nSETTINGS max_query_size = 1048576"
 _INDICATORS = "population.indicators"
 _COUNTS = "population.daily"
 _COUNTS_AS_KNOWN = "population.daily_as_known(known_on = {known_on:Date32})"
@@ -121,15 +122,25 @@ def figures(
     """
     if view.known_on is None:
         return _published(store, view.as_of, indicators, districts, windows)
-    found = readings(
-        store,
-        view.as_of,
-        view.known_on,
-        indicators=indicators,
-        districts=districts,
-        windows=windows,
+    return _evaluated(store, view, indicators, districts, windows)
+
+
+def _evaluated(
+    store: Store,
+    view: View,
+    indicators: Sequence[str],
+    districts: Sequence[str] | None,
+    windows: Sequence[str] | None,
+) -> list[Row]:
+    """Figures from the cells, as they were known on a day (today: as known now)."""
+    selection = select(indicators, districts, windows)
+    if not selection.entries:
+        return []
+    rows = store.query(
+        readings_sql(selection) + _LONG,
+        {"as_of": view.as_of, "known_on": view.known_on or today()},
     )
-    return [_row(reading) for reading in found]
+    return [dict(zip(FIGURES, row, strict=True)) for row in rows]
 
 
 def _published(
@@ -186,32 +197,19 @@ def trend(store: Store, view: View, key: str, base: str, district: str, window: 
         found = [dict(zip(FIGURES, row, strict=True)) for row in rows]
         if len(found) >= ENOUGH:
             return found
-    return _evaluated(store, view, key, base, district, window)
+    days = [*reversed(month_ends(view.as_of, MONTHS)), view.as_of]
+    return [
+        row
+        for day in days
+        for row in _evaluated(store, View(day, view.known_on), [key], [district], [window])
+        if row["base"] == base
+    ]
 
 
 COURSE_DAYS = 730
 ENOUGH = 24
 """Published days from which a course is shown; with fewer it is evaluated."""
 MONTHS = 12
-
-
-def _evaluated(
-    store: Store, view: View, key: str, base: str, district: str, window: str
-) -> list[Row]:
-    days = [*reversed(month_ends(view.as_of, MONTHS)), view.as_of]
-    return [
-        _row(reading)
-        for day in days
-        for reading in readings(
-            store,
-            day,
-            view.known_on or today(),
-            indicators=[key],
-            districts=[district],
-            windows=[window],
-        )
-        if reading.base == base
-    ]
 
 
 def month_ends(day: date, number: int) -> list[date]:
@@ -234,12 +232,10 @@ def vintages(
     days = [as_of + timedelta(days=delay) for delay in DELAYS]
     days = [*(day for day in days if day < last), last]
     return [
-        _row(reading)
+        row
         for day in days
-        for reading in readings(
-            store, as_of, day, indicators=[key], districts=[district], windows=[window]
-        )
-        if reading.base == base
+        for row in _evaluated(store, View(as_of, day), [key], [district], [window])
+        if row["base"] == base
     ]
 
 
@@ -325,27 +321,3 @@ def alerts(store: Store) -> list[Row]:
         " ORDER BY state != 'firing', state != 'pending', at DESC LIMIT 50"
     )
     return [dict(zip(ALERTS, row, strict=True)) for row in rows]
-
-
-def _row(reading: Reading) -> Row:
-    def number(value: Any) -> float | None:
-        return None if value is None else float(value)
-
-    return {
-        "indicator": reading.indicator,
-        "base": reading.base,
-        "district": reading.district,
-        "window": reading.window,
-        "as_of": reading.as_of,
-        "known_on": reading.known_on,
-        "numerator": number(reading.numerator),
-        "denominator": number(reading.denominator),
-        "value": number(reading.value),
-        "low": reading.low,
-        "high": reading.high,
-        "completeness": None,
-        "status": "",
-        "reason": reading.reason,
-        "note": reading.note,
-        "published_at": None,
-    }

@@ -32,11 +32,8 @@ COMMANDS = {
     "publish": Listed("publish", "publish", "Publish events or counts from files", "发布事件"),
     "simulate": Listed("publish", "simulate", "Let a simulated Suzhou publish", "模拟城市"),
     "baseline": Listed("baseline", "baseline", "Load the registered population", "户籍人口基数"),
-<<<<<<< HEAD
     "reference": Listed("reference", "reference", "Load what no event yields", "参考数据"),
-=======
     "report": Listed("report", "report", "The plan's scorecard", "规划计分卡"),
->>>>>>> report
     "status": Listed("status", "status", "How far the stream has come", "运行状态"),
     "rejected": Listed("rejected", "rejected", "Refused messages: list, mend", "被拒绝的消息"),
     "audit": Listed("audit", "audit", "Recount everything and compare", "审计"),

@@ -44,7 +44,7 @@ function card([target, row]) {
     onclick: () => choose({ key: target.indicator, base: target.base, window: target.window, area: known().city }),
   },
   h("span", { class: "name" }, h("span", {}, title(entry.name)),
-    h("span", { class: `verdict ${verdict}`, title: verdict === "unclear" ? t("unclear_why") : null }, sign(verdict), " ", t(scaled ? "scaled" : verdict))),
+    h("span", { class: `verdict ${verdict}`, title: scaled ? t("scaled_why") : name(known().whys[row.why]) }, sign(verdict), " ", t(scaled ? "scaled" : verdict))),
   h("span", { class: "figure" }, value(entry, row.value), " ", h("small", {}, unit(entry))),
   dot(ends, row, { low: target.low, high: target.high, zone: target.comparator === "within", mark: verdict, height: 26 }),
   h("span", { class: "small goal" }, goal(target), baseline(target)),
@@ -56,7 +56,7 @@ function card([target, row]) {
 /** Pieces of a line that are not broken inside. */
 const pieces = (texts) => texts.filter(Boolean).flatMap((text, place) => [place ? " · " : "", h("span", { class: "whole" }, text)]);
 
-const sign = (verdict) => ({ met: "●", not_met: "▲", unclear: "◌", watched: "○" })[verdict];
+const sign = (verdict) => ({ met: "●", not_met: "▲", cannot_tell: "◌", watched: "○" })[verdict];
 
 function goal(target) {
   if (target.low === null) return name(target.words);

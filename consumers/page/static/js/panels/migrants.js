@@ -34,7 +34,7 @@ export function draw() {
   const cell = (row) => (row && row.value !== null ? [value(entry, row.value), "n"] : [why(row), "n soft"]);
   fill($("migrants-table"), table("", [
     [t("district")], [t("known"), "n"], [t("managed"), "n"], [`${t("rate")} % ${t("day_rate")}`, "n"], [t("limit", { n: `${goal.low}%` })],
-    [title(known().windows["7d"]), "n"], [`${t("in_time")} %`, "n"], [`${t("endorsed")} %`, "n"], [t("completeness"), "n"], [t("status")],
+    [`${t("rate")} % ${name(known().windows["7d"])}`, "n"], [`${t("in_time")} %`, "n"], [`${t("endorsed")} %`, "n"], [t("completeness"), "n"], [t("status")],
   ], codes.map((code) => {
     const row = rate.get(code);
     const there = row && row.value !== null;

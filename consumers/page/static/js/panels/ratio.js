@@ -8,6 +8,7 @@ import { interval, value, whole } from "../format.js";
 import { axis, clear, colour, dayAxis, draw as drawChart, tip } from "../charts.js";
 
 const KEY = "sex_ratio_at_birth";
+const SIDES = ["right", "top", "left", "bottom"];
 let said = null;
 
 /** Ask for funnel and path. */
@@ -30,7 +31,8 @@ export function draw() {
 
 function drawFunnel() {
   const node = $("funnel");
-  const there = said.rows.filter((row) => row.value !== null && row.district !== known().city);
+  const there = said.rows.filter((row) => row.value !== null && row.district !== known().city)
+    .sort((a, b) => a.numerator + a.denominator - b.numerator - b.denominator || a.value - b.value);
   if (!there.length || !said.limits.length) return clear(node, t("no_figure"));
   node.setAttribute("aria-label", t("funnel_label"));
   const entry = known().indicators[KEY];
@@ -38,9 +40,9 @@ function drawFunnel() {
   const fewest = Math.min(...there.map(births)) * 0.7;
   const curve = (end, type) => ({
     type: "line", symbol: "none", silent: true, clip: true, lineStyle: { color: colour("ink-soft"), width: 1.2, type }, z: 2,
-    data: said.limits.filter((at) => at.births >= fewest * 0.5).map((at) => [at.births, at[end]]), tooltip: { show: false },
+    data: said.limits.filter((at) => at.births >= fewest * 0.5 && end in at).map((at) => [at.births, at[end]]), tooltip: { show: false },
   });
-  const values = there.map((row) => row.value).concat(said.limits.filter((at) => at.births >= fewest).flatMap((at) => [at.low95, at.high95]), 103, 107);
+  const values = there.map((row) => row.value).concat(said.limits.filter((at) => at.births >= fewest).flatMap((at) => [at.low95, at.high95 ?? at.low95]), 103, 107);
   const room = (Math.max(...values) - Math.min(...values)) * 0.08;
   drawChart(node, {
     tooltip: tip({ trigger: "item", formatter: (at) => {
@@ -53,10 +55,10 @@ function drawFunnel() {
       min: Math.max(0, Math.floor(Math.min(...values) - room)), max: Math.ceil(Math.max(...values) + room) }),
     series: [
       curve("low95", "dashed"), curve("high95", "dashed"), curve("low998", "solid"), curve("high998", "solid"),
-      { type: "scatter", symbolSize: 11, data: there.map((row) => [births(row), row.value]), z: 4,
+      { type: "scatter", symbolSize: 11, z: 4,
+        data: there.map((row, place) => ({ value: [births(row), row.value], label: { position: SIDES[place % SIDES.length] } })),
         itemStyle: { color: (at) => colour(outside(there[at.dataIndex]) ? "bad" : "accent") },
-        label: { show: true, position: "right", fontSize: 11, color: colour("ink"), formatter: (at) => name(areaName(there[at.dataIndex].district, ["", ""])).replace(/（.*）| \(.*\)|Suzhou |苏州/, "") },
-        labelLayout: { moveOverlap: "shiftY" },
+        label: { show: true, fontSize: 11, color: colour("ink"), formatter: (at) => name(areaName(there[at.dataIndex].district, ["", ""])).replace(/（.*）| \(.*\)|Suzhou |苏州/, "") },
         markArea: { silent: true, itemStyle: { color: colour("band"), opacity: 0.35 }, data: [[{ yAxis: 103 }, { yAxis: 107 }]] },
         markLine: { silent: true, symbol: "none", lineStyle: { color: colour("ink-soft"), width: 1 }, label: { formatter: t("city"), color: colour("ink-soft"), fontSize: 11 }, data: [{ yAxis: said.center }] } },
     ],
