@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from consumers.store.client import Store
 from pipeline.catalogue import TARGETS
 from pipeline.catalogue.selection import select
-from pipeline.catalogue.sql import readings_sql
+from pipeline.catalogue.sql import readings_sql, values_sql
+from pipeline.core.published import PROVISIONAL, SETTLED, SETTLED_AFTER
 from schemas.clock import ZONE
 from schemas.districts import CITY
 
@@ -177,14 +178,18 @@ def targets(store: Store, view: View) -> list[Row]:
 
 
 def trend(store: Store, view: View, key: str, base: str, district: str, window: str) -> list[Row]:
-    """A figure over time: every day that is published, or ends of months as known then."""
+    """A figure over the last two years, in order of days.
+
+    Of the present: every day that is published, and ends of months that are not. Of a past day of
+    knowledge: ends of months.
+    """
+    found: list[Row] = []
     if view.known_on is None:
         rows = store.query(
-            f"SELECT {_SHOWN} FROM {_INDICATORS}"  # noqa: S608
+            f"SELECT {_SHOWN} FROM {_INDICATORS}"  # noqa: S608 - names of our own
             " WHERE indicator = {key:String} AND base = {base:String}"
             " AND district = {district:String} AND `window` = {window:String}"
-            " AND as_of <= {as_of:Date32} AND as_of > {as_of:Date32} - {back:UInt16}"
-            " ORDER BY as_of",
+            " AND as_of <= {as_of:Date32} AND as_of > {as_of:Date32} - {back:UInt16}",
             {
                 "key": key,
                 "base": base,
@@ -195,21 +200,41 @@ def trend(store: Store, view: View, key: str, base: str, district: str, window: 
             },
         )
         found = [dict(zip(FIGURES, row, strict=True)) for row in rows]
-        if len(found) >= ENOUGH:
-            return found
-    days = [*reversed(month_ends(view.as_of, MONTHS)), view.as_of]
-    return [
-        row
-        for day in days
-        for row in _evaluated(store, View(day, view.known_on), [key], [district], [window])
-        if row["base"] == base
-    ]
+    there = {row["as_of"] for row in found}
+    days = {view.as_of, *month_ends(view.as_of, MONTHS)[::MONTHS_APART]} - there
+    for day in days:
+        found += _quickly(store, View(day, view.known_on), key, base, district, window)
+    return sorted(found, key=lambda row: row["as_of"])
+
+
+def _quickly(
+    store: Store, view: View, key: str, base: str, district: str, window: str
+) -> list[Row]:
+    """One figure from the cells, without its completeness, which costs more than the figure."""
+    known_on = view.known_on or today()
+    rows = store.query(
+        values_sql(select([key], [district], [window])) + _LONG,
+        {"as_of": view.as_of, "known_on": known_on},
+    )
+    names = (
+        *("indicator", "base", "district", "window", "days", "numerator", "denominator"),
+        *("value", "low", "high", "reason", "note"),
+    )
+    settled = (known_on - view.as_of).days >= SETTLED_AFTER
+    rest = {
+        "as_of": view.as_of,
+        "known_on": known_on,
+        "completeness": None,
+        "status": SETTLED if settled else PROVISIONAL,
+        "published_at": None,
+    }
+    found = [{**dict(zip(names, row, strict=True)), **rest} for row in rows]
+    return [row for row in found if row["base"] == base]
 
 
 COURSE_DAYS = 730
-ENOUGH = 24
-"""Published days from which a course is shown; with fewer it is evaluated."""
-MONTHS = 12
+MONTHS, MONTHS_APART = 22, 2
+"""How far back months are evaluated where they are not published, and how far apart."""
 
 
 def month_ends(day: date, number: int) -> list[date]:
@@ -221,7 +246,7 @@ def month_ends(day: date, number: int) -> list[date]:
     return ends
 
 
-DELAYS = (0, 3, 7, 14, 30, 60, 90, 180)
+DELAYS = (0, 7, 14, 30, 60, 90, 180)
 
 
 def vintages(
@@ -234,8 +259,7 @@ def vintages(
     return [
         row
         for day in days
-        for row in _evaluated(store, View(as_of, day), [key], [district], [window])
-        if row["base"] == base
+        for row in _quickly(store, View(as_of, day), key, base, district, window)
     ]
 
 

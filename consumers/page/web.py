@@ -167,7 +167,7 @@ class _Page:
         return await self._answers.get(
             ("trend", view, key, base, window, area),
             lambda store: reads.trend(store, view, key, base, area, window),
-            rest=10.0,
+            rest=15.0,
         )
 
     async def vintages(self, request: Request) -> dict[str, Any]:

@@ -10,6 +10,7 @@ export const colour = (name) => getComputedStyle(document.documentElement).getPr
 /** Draw a chart into an element, or draw it anew. */
 export function draw(node, option, onClick) {
   node.classList.remove("empty");
+  node.setAttribute("role", "img");
   if (!drawn.has(node)) {
     node.replaceChildren();
     const chart = echarts.init(node, null, { renderer: "canvas", devicePixelRatio: Math.max(2, devicePixelRatio) });
@@ -26,6 +27,7 @@ export function clear(node, text) {
   drawn.delete(node);
   node.classList.add("empty");
   node.removeAttribute("aria-label");
+  node.removeAttribute("role");
   node.textContent = text;
 }
 

@@ -96,6 +96,7 @@ async function start() {
     for (const each of which) refresh(each);
     if (changed.includes("area")) places.draw();
   });
+  for (const panel of [trend, revisions]) panel.draw();
   let first = true;
   listen({
     pulse: (pulse) => { head.tell({ pulse, away: null, connection: "connected" }); if (first) cards.draw(); else news(); first = false; },

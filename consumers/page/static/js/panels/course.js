@@ -8,8 +8,8 @@ import { interval, places, share, status, unit, value, whole } from "../format.j
 import { axis, clear, colour, dayAxis, draw as drawChart, limitLines, tip } from "../charts.js";
 
 const REVISED_AFTER = 120;
-let course = [];
-let vintages = [];
+let course = null;
+let vintages = null;
 
 const chosen = () => ({ key: state.key, base: state.base, window: state.window, district: state.area });
 
@@ -53,6 +53,7 @@ const limits = () => (goal() && goal().low !== null ? [...new Set([goal().low, g
 
 function drawTrend(area) {
   const node = $("trend");
+  if (!course) return clear(node, t("loading"));
   fill($("trend-table"), trendTable());
   if (!course.length) return clear(node, t("no_figure"));
   node.setAttribute("aria-label", t("trend_label", { area, indicator: title(entry().name), n: whole(course.length) }));
@@ -98,6 +99,7 @@ function trendTable() {
 function drawRevisions() {
   const node = $("revisions");
   $("revisions-note").textContent = t("revisions_note", { day: looked() });
+  if (!vintages) return clear(node, t("loading"));
   if (!vintages.length) return clear(node, t("no_figure"));
   node.setAttribute("aria-label", t("revisions_label", { indicator: title(entry().name), n: whole(vintages.length) }));
   const days = vintages.map((row) => row.known_on);
