@@ -1,4 +1,4 @@
-"""The Faust app: an intake agent for each raw topic, a ledger agent, and the leader's readings."""
+"""The Faust app: intake agents, a ledger agent, and the leader's readings and alerts."""
 
 import asyncio
 import logging
@@ -11,6 +11,7 @@ from faust.types.streams import StreamT
 
 from consumers.store.client import Store
 from consumers.store.errors import StoreError
+from pipeline.alerts import Alerts
 from pipeline.batching import Batch, BatchApp, Limits, consume
 from pipeline.folding import JournalRecord
 from pipeline.group import GROUP, READY
@@ -22,11 +23,11 @@ from pipeline.metrics import serve
 from pipeline.purge import Purge
 from pipeline.registry import Registry
 from pipeline.settings import Settings
-from schemas.topics import JOURNAL, RAW, READINGS, REJECTED
+from schemas.topics import ALERTS, JOURNAL, RAW, READINGS, REJECTED
 
 log = logging.getLogger(__name__)
 
-STAGES = ("intake", "ledger", "readings")
+STAGES = ("intake", "ledger", "readings", "alerts")
 _FOLD_RECORDS = 20_000
 _LOOK_SECONDS = 0.5
 """How often the leader looks whether anything has changed."""
@@ -96,6 +97,7 @@ class Worker:
         self._journal = Journal(settings.bootstrap, JOURNAL)
         self._rejected = Journal(settings.bootstrap, REJECTED)
         self._published = Journal(settings.bootstrap, READINGS)
+        self._told = Journal(settings.bootstrap, ALERTS)
         self._purge = Purge(settings.bootstrap)
         self.intake = Intake(
             store,
@@ -108,6 +110,7 @@ class Worker:
         )
         self.ledger = Ledger(store, registry, settings.state, JournalReader(settings.bootstrap))
         self.readings = Readings(store, self._published)
+        self.alerts = Alerts(store, self._told)
         self._declare_agents(stages)
 
     def _declare_agents(self, stages: Sequence[str]) -> None:
@@ -119,6 +122,8 @@ class Worker:
             self.app.agent(self.app.batches(JOURNAL), name="ledger")(self._count)
         if "readings" in stages:
             self.app.timer(_LOOK_SECONDS)(self._publish)
+        if "alerts" in stages:
+            self.app.timer(_LOOK_SECONDS)(self._alert)
         self.app.on_revoked(self._give_up)
         self.app.on_assigned(self._take_over)
 
@@ -137,6 +142,15 @@ class Worker:
         except (StoreError, JournalError) as error:
             log.error("Readings could not be published: %s", error)
 
+    async def _alert(self) -> None:
+        if not self.app.is_leader():
+            self.alerts.forget()
+            return
+        try:
+            await self.alerts.step()
+        except (StoreError, JournalError) as error:
+            log.error("Alerts could not be told: %s", error)
+
     async def _take_over(self, held: set[TP]) -> None:
         log.info("%s with %d partitions", READY, len(held))
 
@@ -151,12 +165,13 @@ class Worker:
         """
         self.settings.data.mkdir(parents=True, exist_ok=True)
         serve(self.settings.host, self.settings.metrics_port)
-        writers = (self._journal, self._rejected, self._published)
+        writers = (self._journal, self._rejected, self._published, self._told)
         await asyncio.gather(*(writer.start() for writer in writers))
         try:
             # What Kafka has, not what a setting says: all of a person goes to one partition.
             self.intake.partitions = await self._journal.partitions()
             self.readings.partitions = await self._published.partitions()
+            self.alerts.partitions = await self._told.partitions()
             await self.app.serve()
         finally:
             self.ledger.close()

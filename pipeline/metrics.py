@@ -56,6 +56,18 @@ EVALUATION_SECONDS = Histogram(
 READINGS = Counter(
     "popflow_readings_published", "Readings published 已发布指标值", registry=REGISTRY
 )
+WATCHING_SECONDS = Histogram(
+    "popflow_watching_seconds",
+    "Time for all drift monitors to look 漂移监测耗时",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+ALERTS = Counter(
+    "popflow_alert_changes",
+    "Changes of state of alerts 预警状态变更",
+    ["monitor", "state"],
+    registry=REGISTRY,
+)
 
 
 def serve(host: str, port: int) -> int:

@@ -13,6 +13,8 @@ import math
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
+from scipy.linalg import solve_toeplitz
 from scipy.special import betaln
 
 from pipeline.core.drift.series import Floats, log_odds, share_of
@@ -138,10 +140,18 @@ def run_length(steps: Floats, offset: int, limit: int) -> float:
         offset: the lowest move.
         limit: the state, or above, at which it ends.
     """
-    moves = np.arange(limit)[None, :] - np.arange(limit)[:, None] - offset
-    inside = (moves >= 0) & (moves < len(steps))
-    chain = np.where(inside, steps[np.clip(moves, 0, len(steps) - 1)], 0.0)
+    states = np.arange(limit)
     below = np.concatenate([[0.0], np.cumsum(steps)])
-    to_floor = np.clip(-np.arange(limit) - offset + 1, 0, len(steps))
-    chain[:, 0] = below[to_floor]
-    return float(np.linalg.solve(np.eye(limit) - chain, np.ones(limit))[0])
+
+    def chance(moves: npt.NDArray[np.int64]) -> Floats:
+        inside = (moves >= 0) & (moves < len(steps))
+        return np.where(inside, steps[np.clip(moves, 0, len(steps) - 1)], 0.0)
+
+    # Without the floor the equations are Toeplitz: solved in limit² steps, on one core. The floor
+    # adds to the first column whatever would fall below it.
+    column, line = -chance(-states - offset), -chance(states - offset)
+    column[0] += 1.0
+    line[0] = column[0]
+    falls = below[np.clip(-states - offset, 0, len(steps))]
+    ones, fallen = solve_toeplitz((column, line), np.stack([np.ones(limit), -falls], axis=1))[0]
+    return float(ones / (1.0 + fallen))
