@@ -10,6 +10,7 @@ import hashlib
 from fractions import Fraction
 
 from consumers.store.client import DATABASE, Store
+from consumers.store.public import public_views
 from pipeline.catalogue.indicators import INDICATORS
 from pipeline.catalogue.selection import select
 from pipeline.catalogue.series import quoted
@@ -20,7 +21,11 @@ from pipeline.catalogue.vocabulary import UNITS
 
 def views() -> dict[str, str]:
     """The SELECT of each view, by its name."""
-    return {"indicators_as_known": readings_sql(select()), "targets": _targets()}
+    return {
+        "indicators_as_known": readings_sql(select()),
+        "targets": _targets(),
+        **public_views(),
+    }
 
 
 def create_views(store: Store) -> list[str]:

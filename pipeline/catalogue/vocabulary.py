@@ -157,6 +157,7 @@ REASONS = {
     "no_women_of_an_age": ("某年龄组没有妇女", "an age group of five years has no women"),
     "ages_unknown": ("母亲年龄均未知", "no mother's age is known"),
     "one_source": ("只有一个部门报告", "only one sector reports"),
+    "small_count": ("数目过小，不予公布", "a count behind it is too small to be published"),
 }
 """Why a reading has no value."""
 
