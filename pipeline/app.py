@@ -20,6 +20,7 @@ from pipeline.intake import Intake
 from pipeline.journal import Journal, JournalError
 from pipeline.ledger import Ledger
 from pipeline.metrics import serve
+from pipeline.nowcasts import Nowcasts
 from pipeline.purge import Purge
 from pipeline.registry import Registry
 from pipeline.settings import Settings
@@ -31,6 +32,7 @@ STAGES = ("intake", "ledger", "readings", "alerts")
 _FOLD_RECORDS = 20_000
 _LOOK_SECONDS = 0.5
 """How often the leader looks whether anything has changed."""
+_NOWCAST_SECONDS = 10.0
 _AT_ONCE = 2
 """Partitions counted at the same time: while one waits for the store, another computes."""
 
@@ -111,6 +113,7 @@ class Worker:
         self.ledger = Ledger(store, registry, settings.state, JournalReader(settings.bootstrap))
         self.readings = Readings(store, self._published)
         self.alerts = Alerts(store, self._told)
+        self.nowcasts = Nowcasts(store)
         self._declare_agents(stages)
 
     def _declare_agents(self, stages: Sequence[str]) -> None:
@@ -122,6 +125,7 @@ class Worker:
             self.app.agent(self.app.batches(JOURNAL), name="ledger")(self._count)
         if "readings" in stages:
             self.app.timer(_LOOK_SECONDS)(self._publish)
+            self.app.timer(_NOWCAST_SECONDS)(self._estimate)
         if "alerts" in stages:
             self.app.timer(_LOOK_SECONDS)(self._alert)
         self.app.on_revoked(self._give_up)
@@ -150,6 +154,15 @@ class Worker:
             await self.alerts.step()
         except (StoreError, JournalError) as error:
             log.error("Alerts could not be told: %s", error)
+
+    async def _estimate(self) -> None:
+        if not self.app.is_leader():
+            self.nowcasts.forget()
+            return
+        try:
+            await self.nowcasts.step()
+        except StoreError as error:
+            log.error("Recent days could not be estimated: %s", error)
 
     async def _take_over(self, held: set[TP]) -> None:
         log.info("%s with %d partitions", READY, len(held))

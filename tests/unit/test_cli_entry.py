@@ -128,6 +128,7 @@ def test_no_command_shows_a_traceback_when_no_stack_runs(
         ("source", "remove"): ["police.x"],
         ("publish",): [str(file)],
         ("baseline", "load"): [str(file)],
+        ("reference", "load"): [str(file)],
         ("rejected", "show"): ["x"],
         ("rejected", "resend"): ["x"],
         ("schemas", "export"): [str(tmp_path / "out")],
