@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
@@ -37,13 +38,14 @@ from pipeline.core.scorecard import (
 from schemas.clock import LAST_VALID, ZONE
 from schemas.districts import CITY
 
-STEP = 91
-"""Days between the points of a picture."""
 YEAR = 364
 """Days between the points of a slope: their windows do not overlap."""
-STEPS = (*range(0, 2 * YEAR + 1, STEP), 3 * YEAR, 4 * YEAR)
+STEPS = (0, YEAR // 2, YEAR, YEAR * 3 // 2, 2 * YEAR, 3 * YEAR, 4 * YEAR)
+"""Days back at which a picture has its points."""
+_AT_ONCE = 4
 RAMP = timedelta(days=31)
 """A stock is first told of within a month; before that month is over it says little."""
+_DEATHS = ("death_rate", "resident", "year")
 _UNRELIABLE = frozenset({"unknown_sex"})
 Key = tuple[str, str, str, str]
 Since = tuple[date, int]
@@ -117,7 +119,12 @@ def known_through(store: Store) -> date:
 
 
 def scorecard(
-    store: Store, as_of: date, known_on: date | None = None, district: str = CITY
+    store: Store,
+    as_of: date,
+    known_on: date | None = None,
+    district: str = CITY,
+    *,
+    steps: Sequence[int] = STEPS,
 ) -> Scorecard:
     """Evaluate the plan.
 
@@ -126,20 +133,21 @@ def scorecard(
         as_of: The day that is looked at.
         known_on: Only what was known at the end of this day; None: all that is known.
         district: A district's code, 320500 for the city.
+        steps: Days back from ``as_of`` at which trends are looked at, 0 first.
 
     Raises:
         CatalogueError: There is no such district.
         StoreUnavailable: ClickHouse is away.
         StoreRefused: The schema is older than this program.
     """
-    keys = list(dict.fromkeys(target.indicator for target in TARGETS))
-    now = _by_key(readings(store, as_of, known_on, indicators=keys, districts=[district]))
-    deaths = readings(
-        store, as_of, known_on, indicators=["death_rate"], districts=[district], windows=["year"]
+    keys = [*dict.fromkeys(target.indicator for target in TARGETS), _DEATHS[0]]
+    windows = {target.window for target in TARGETS} | {_trend_window(INDICATORS[k]) for k in keys}
+    now = _by_key(
+        readings(store, as_of, known_on, indicators=keys, districts=[district], windows=windows)
     )
     heard = known_on or max(known_through(store), as_of)
     shares = delays(store, heard)
-    series = _series(store, as_of, known_on, district, now)
+    series = _series(store, as_of, known_on, district, now, steps)
     revised = _revised(store, as_of, known_on, district)
     rows = []
     for target in TARGETS:
@@ -148,7 +156,8 @@ def scorecard(
         status = REVISED if reading.key in revised else _status(reading, complete, heard)
         points = series[target.indicator, target.base]
         rows.append(_row(target, reading, complete, status, points, as_of))
-    rate = next(r.value for r in deaths if r.base == "resident")
+    indicator, base, window = _DEATHS
+    rate = now[indicator, base, district, window].value
     return Scorecard(district, as_of, known_on, heard, rate, tuple(rows))
 
 
@@ -229,7 +238,12 @@ def _revised(store: Store, as_of: date, known_on: date | None, district: str) ->
 
 
 def _series(
-    store: Store, as_of: date, known_on: date | None, district: str, now: Mapping[Key, Reading]
+    store: Store,
+    as_of: date,
+    known_on: date | None,
+    district: str,
+    now: Mapping[Key, Reading],
+    steps: Sequence[int],
 ) -> dict[tuple[str, str], list[Point]]:
     """Values of the year or two before, and of the same weekday of the years before them.
 
@@ -238,20 +252,25 @@ def _series(
     """
     windows = {target: _trend_window(INDICATORS[target.indicator]) for target in TARGETS}
     since = _covered(store, as_of, known_on, district)
-    days = {0: now}
     counted = [t.indicator for t in TARGETS if not isinstance(_numerator(t), Fact)]
-    for back in STEPS[1:]:
-        day = as_of - timedelta(days=back)
-        days[back] = _by_key(
+
+    def looked(back: int) -> Mapping[Key, Reading]:
+        """The readings so many days back."""
+        if not back:
+            return now
+        return _by_key(
             readings(
                 store,
-                day,
+                as_of - timedelta(days=back),
                 known_on,
                 indicators=counted,
                 districts=[district],
                 windows=set(windows.values()),
             )
         )
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        days = dict(zip(steps, pool.map(looked, steps), strict=True))
     facts = _facts(store, as_of, known_on, district)
     series: dict[tuple[str, str], list[Point]] = {}
     for target, window in windows.items():
@@ -261,7 +280,7 @@ def _series(
             continue
         series[name] = [
             Point(reading.as_of, reading.value, reading.low, reading.high)
-            for back in reversed(STEPS)
+            for back in sorted(steps, reverse=True)
             if (reading := days[back][*name, district, window]).value is not None
             and _is_covered(INDICATORS[target.indicator], window, reading.as_of, since)
         ]
@@ -290,7 +309,7 @@ def _is_covered(entry: Indicator, window: str, day: date, since: Mapping[str, Si
 
 
 def _covered(store: Store, as_of: date, known_on: date | None, district: str) -> dict[str, Since]:
-    """Since when there are events of each measure; what is too rare to say is left out."""
+    """Since when there are events of each measure, and how many."""
     rows = store.query(
         "SELECT measure, toYear(day), toMonth(day), sum(abs(value)) FROM population.cells FINAL"
         " WHERE day <= {as_of:Date32} AND known_on <= {known_on:Date32}"

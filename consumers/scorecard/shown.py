@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from consumers.scorecard.read import Row, Scorecard
 from consumers.scorecard.words import (
@@ -166,55 +165,3 @@ def counts(card: Scorecard, language: Language) -> list[tuple[str, str, int]]:
     """Outcome, its name, and how many rows have it."""
     outcomes = [row.verdict.outcome for row in card.rows]
     return [(key, say(name, language), outcomes.count(key)) for key, name in OUTCOMES.items()]
-
-
-def plain(card: Scorecard) -> list[dict[str, Any]]:
-    """Every row for programs: numbers as numbers, days as days, codes as codes."""
-    return [_plain(row, card) for row in card.rows]
-
-
-def _plain(row: Row, card: Scorecard) -> dict[str, Any]:
-    reading, target, ahead = row.reading, row.target, row.outlook
-    return {
-        "indicator": target.indicator,
-        "name_zh": row.entry.name_zh,
-        "name_en": row.entry.name_en,
-        "base": target.base,
-        "district": card.district,
-        "window": target.window,
-        "unit": row.entry.unit,
-        "baseline_2015": target.baseline,
-        "comparator": target.comparator,
-        "target_low": _float(target.low),
-        "target_high": _float(target.high),
-        "accepted_low": _float(row.band.low),
-        "accepted_high": _float(row.band.high),
-        "as_of": card.as_of,
-        "known_on": card.known_on,
-        "numerator": _float(reading.numerator),
-        "denominator": _float(reading.denominator),
-        "value": _float(reading.value),
-        "low": reading.low,
-        "high": reading.high,
-        "completeness": row.completeness,
-        "status": row.status,
-        "reason": reading.reason,
-        "note": reading.note,
-        "verdict": row.verdict.outcome,
-        "why": row.verdict.why,
-        "slope": _float(row.slope.a_year) if row.slope else None,
-        "slope_low": row.slope.low if row.slope else None,
-        "slope_high": row.slope.high if row.slope else None,
-        "direction": row.slope.direction if row.slope else None,
-        "years_left": _float(ahead.years_left),
-        "needed_a_year": _float(ahead.needed),
-        "projected": _float(ahead.projected),
-        "projected_low": ahead.low,
-        "projected_high": ahead.high,
-        "course": ahead.course,
-        "target_note": target.note,
-    }
-
-
-def _float(value: Fraction | None) -> float | None:
-    return None if value is None else float(value)

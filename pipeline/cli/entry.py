@@ -34,6 +34,7 @@ COMMANDS = {
     "baseline": Listed("baseline", "baseline", "Load the registered population", "户籍人口基数"),
     "reference": Listed("reference", "reference", "Load what no event yields", "参考数据"),
     "report": Listed("report", "report", "The plan's scorecard", "规划计分卡"),
+    "explain": Listed("explain", "explain_command", "A figure, down to its records", "指标溯源"),
     "status": Listed("status", "status", "How far the stream has come", "运行状态"),
     "rejected": Listed("rejected", "rejected", "Refused messages: list, mend", "被拒绝的消息"),
     "audit": Listed("audit", "audit", "Recount everything and compare", "审计"),

@@ -1,16 +1,15 @@
 """``popflow report``: the plan's scorecard."""
 
-import csv
-import io
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import click
 
 from consumers.scorecard import Scorecard, known_through, scorecard
-from consumers.scorecard.shown import counts, heading, lines, notes, plain
+from consumers.scorecard.plain import as_csv
+from consumers.scorecard.plain import as_json as as_json_line
+from consumers.scorecard.shown import counts, heading, lines, notes
 from consumers.scorecard.words import LANGUAGES, Language, place, word
 from pipeline.catalogue import CatalogueError
 from pipeline.cli.common import (
@@ -106,51 +105,8 @@ def _made(card: Scorecard, form: str, language: Language, *, simulated: bool) ->
 
         return workbook(card, language, simulated=simulated)
     if form == "csv":
-        return _csv(card)
-    return _json(card, language, simulated=simulated)
-
-
-def _json(card: Scorecard, language: Language, *, simulated: bool) -> bytes:
-    import orjson
-
-    return (
-        orjson.dumps(
-            {
-                "district": card.district,
-                "as_of": card.as_of,
-                "known_on": card.known_on,
-                "known_through": card.heard,
-                "simulated": simulated,
-                "counts": {key: number for key, _, number in counts(card, language)},
-                "notes": notes(card, language),
-                "targets": [
-                    {**row, "trend": [_point(point, shown.points) for point in shown.series]}
-                    for row, shown in zip(plain(card), card.rows, strict=True)
-                ],
-            }
-        )
-        + b"\n"
-    )
-
-
-def _point(point: Any, used: tuple[Any, ...]) -> dict[str, Any]:
-    return {
-        "as_of": point.day,
-        "value": float(point.value),
-        "low": point.low,
-        "high": point.high,
-        "in_slope": point in used,
-    }
-
-
-def _csv(card: Scorecard) -> bytes:
-    """With the mark that lets Excel know it for UTF-8."""
-    rows = plain(card)
-    written = io.StringIO(newline="")
-    writer = csv.DictWriter(written, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return written.getvalue().encode("utf-8-sig")
+        return as_csv(card)
+    return as_json_line(card, language, simulated=simulated)
 
 
 def _draw(card: Scorecard, language: Language, *, simulated: bool) -> None:

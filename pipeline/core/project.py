@@ -4,7 +4,7 @@
 knowledge are the difference between two of its results (:mod:`pipeline.core.ledger`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipeline.core.body import DAY, PLACE, RESIDENCY, SEX, Fact
 from pipeline.core.calendars import month_before
@@ -114,13 +114,16 @@ def _count_presence(tally: Tally, evidence: Sequence[Fact]) -> None:
         tally.find(code, fact)
     if line.managed:
         for fact in evidence:
-            if fact.kind == "move" and _registered_in_time(fact, line.managed):
+            if fact.kind == "move" and registered_in_time(fact, line.managed):
                 place, day = fact.body[TARGET], fact.body[DAY]
                 tally.add("arrivals_registered_in_time", place, day, "migrant", fact.sex)
-        _count_endorsements(tally, line.registrations, evidence)
+        for permit, place, lapse, in_time in endorsements(line.registrations, evidence):
+            tally.add("endorsements_due", place, lapse, "migrant", permit.sex)
+            if in_time:
+                tally.add("endorsed_in_time", place, lapse, "migrant", permit.sex)
 
 
-def _registered_in_time(move: Fact, managed: Iterable[Span]) -> bool:
+def registered_in_time(move: Fact, managed: Iterable[Span]) -> bool:
     """Whether a migrant's arrival was followed by management there on one of the days 0–3."""
     day, target = move.body[DAY], move.body[TARGET]
     if move.body[RESIDENCY] != "migrant" or move.body[ORIGIN] == target:
@@ -131,10 +134,10 @@ def _registered_in_time(move: Fact, managed: Iterable[Span]) -> bool:
     )
 
 
-def _count_endorsements(
-    tally: Tally, registrations: Sequence[Registration], evidence: Sequence[Fact]
-) -> None:
-    """Which permits' endorsements fall due, and which of them came in time."""
+def endorsements(
+    registrations: Sequence[Registration], evidence: Sequence[Fact]
+) -> Iterator[tuple[Fact, str, int, bool]]:
+    """Which permits' endorsements fall due: permit, district, day of lapse, whether in time."""
     renewals = [f for f in evidence if f.kind == "permit" and f.body[ACTION] in RENEWALS]
     if not renewals:
         return
@@ -149,9 +152,7 @@ def _count_endorsements(
         ]
         if followed and min(followed) < month_before(lapse):
             continue
-        tally.add("endorsements_due", place, lapse, "migrant", permit.sex)
-        if followed and min(followed) <= lapse + ENDORSE_WITHIN:
-            tally.add("endorsed_in_time", place, lapse, "migrant", permit.sex)
+        yield permit, place, lapse, bool(followed) and min(followed) <= lapse + ENDORSE_WITHIN
 
 
 def _raise_conflict(tally: Tally, conflict: Conflict) -> None:

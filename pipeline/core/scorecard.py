@@ -272,7 +272,7 @@ def outlook(
     Args:
         figure: the present value.
         band: what is accepted.
-        points: values of windows that do not overlap, oldest first, the newest of ``as_of``.
+        points: values of windows that do not overlap, oldest first.
         as_of: the day from which the rest of the plan is counted.
         least: what the figure can never be below; None: anything.
         deadline: its last day.
@@ -286,7 +286,7 @@ def outlook(
     weights = _weights([point.day for point in points]) if points else None
     if weights is None:
         return Outlook(left, needed, None, None, None, OPEN)
-    ahead = [left * weight for weight in weights]
+    ahead = [(deadline - points[-1].day).days / DAYS_A_YEAR * weight for weight in weights]
     ahead[-1] += 1
     projected = sum((w * p.value for w, p in zip(ahead, points, strict=True)), Fraction(0))
     half = Z * _deviation(points, ahead)
@@ -306,18 +306,10 @@ def most_births(growth_limit: Fraction, death_rate: Fraction) -> Fraction:
 def covered_since(months: Mapping[date, int]) -> date | None:
     """The first day of the first month that looks like the others: half a median month or more.
 
-    A stray early record does not make a year of data. None where more than half of the months
-    have nothing, which is too rare to say.
+    A stray early record does not make a year of data. None without any fact.
 
     Args:
-        months: facts by the first day of their month; months left out have none.
+        months: facts by the first day of their month, of months that have any.
     """
-    if not months:
-        return None
-    first, last = min(months), max(months)
-    numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
-    days = [date(number // 12, number % 12 + 1, 1) for number in numbers]
-    usual = median(months.get(day, 0) for day in days)
-    if not usual:
-        return None
-    return next(day for day in days if 2 * months.get(day, 0) >= usual)
+    usual = median(months.values()) if months else 0
+    return min((day for day, number in months.items() if 2 * number >= usual), default=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -34,14 +34,21 @@ class Record:
         return [(LINEAGE_HEADER, LINEAGE.pack(0, self.offset))]
 
 
-def fill(store: Store, folder: Path, messages: Iterable[Dated], priorities: dict[str, int]) -> None:
+def fill(
+    store: Store,
+    folder: Path,
+    messages: Iterable[Dated],
+    priorities: Mapping[str, int],
+    *,
+    shard: int = 0,
+) -> None:
     """Fold messages and write every row that the ledger writes."""
     for name, priority in priorities.items():
         add_source(store, Source(name, priority))
     state = PartitionState(folder)
     try:
         for records in _chunks(messages):
-            flush = fold(state, 0, records, priorities)
+            flush = fold(state, shard, records, priorities)
             for table, columns, rows in flush.tables():
                 if rows:
                     store.insert(table, dict(zip(columns, zip(*rows, strict=True), strict=True)))
