@@ -25,7 +25,7 @@ from pipeline.metrics import (
 )
 from pipeline.registry import Registry
 from pipeline.state import PartitionState, StateHeld
-from pipeline.writing import insert, until_stored
+from pipeline.writing import insert_columns, until_stored
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Ledger:
     async def write(self, flush: Flush) -> None:
         """Store a flush's rows; returns when all of them are visible to every reader."""
         await asyncio.gather(
-            *(insert(self._store, table, columns, rows) for table, columns, rows in flush.tables())
+            *(insert_columns(self._store, table, columns) for table, columns in flush.tables())
         )
 
     async def _catch_up(self, partition: int, state: PartitionState, until: int) -> None:
@@ -123,7 +123,7 @@ class Ledger:
         partition = str(flush.shard)
         for outcome, count in flush.outcomes.items():
             POSTED.labels(outcome).inc(count)
-        CELLS_WRITTEN.inc(len(flush.totals))
+        CELLS_WRITTEN.inc(sum(map(len, flush.totals.values())))
         JOURNAL_OFFSET.labels(partition).set(flush.offset)
         STATE_BYTES.labels(partition).set(self._states[flush.shard].size_bytes())
         FRESHNESS_SECONDS.set(max(time.time() - newest_ms / 1000, 0.0))

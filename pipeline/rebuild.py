@@ -19,7 +19,6 @@ from typing import TypeVar
 from consumers.store.client import Store
 from pipeline.core.project import project
 from pipeline.folding import (
-    CELL_COLUMNS,
     EPOCH_BITS,
     FINDING_COLUMNS,
     PEOPLE_COLUMNS,
@@ -34,7 +33,7 @@ from pipeline.folding import (
 from pipeline.ledger import ReadJournal
 from pipeline.registry import Registry
 from pipeline.state import PartitionState, StateHeld
-from pipeline.writing import insert, until_stored
+from pipeline.writing import insert, insert_columns, until_stored
 from schemas.sources import Priorities
 
 Item = TypeVar("Item")
@@ -110,10 +109,10 @@ async def _publish(
     """Write everything the state holds."""
     newest = version(state.epoch, max(state.offset - 1, 0))
     flush = Flush(partition, state.offset, newest)
-    for some in _some(state.all_totals()):
-        flush.cells.clear()
-        flush.add_cells(*zip(*some, strict=True))
-        await insert(store, "cells", CELL_COLUMNS, flush.cells)
+    for known_on, totals in state.totals.all():
+        for some in _some(totals.items()):
+            flush.totals = {known_on: dict(some)}
+            await insert_columns(store, "cells", flush.cell_columns())
     for entries in _some(state.all_entries()):
         people: list[Row] = []
         findings: list[Row] = []

@@ -14,9 +14,6 @@ from pipeline.core.project import NOTHING, project
 from pipeline.core.reports import DIGEST, KNOWN_ON, Report
 from pipeline.core.tally import Cell, Tally
 
-Posted = tuple[Cell, int]
-"""A cell and the day since which its value is known."""
-
 Differences = Mapping[Cell, int]
 """What a day of knowledge adds to cells; none of the values is zero."""
 

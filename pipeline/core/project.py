@@ -26,7 +26,7 @@ _KIND_ORDER = {kind: place for place, kind in enumerate(RULES)}
 NOTHING = Tally([])
 
 
-def project(reports: Iterable[Report], priorities: Mapping[str, int]) -> Tally:
+def project(reports: Sequence[Report], priorities: Mapping[str, int]) -> Tally:
     """Everything that some reports of one person come to.
 
     Args:
@@ -52,7 +52,7 @@ def project(reports: Iterable[Report], priorities: Mapping[str, int]) -> Tally:
 def _choose(tally: Tally) -> list[Fact]:
     """The facts that count: one birth, one death, nothing after it; findings on the others."""
     known = tally.facts
-    birth, death = _first(known, "birth"), _first(known, "death")
+    birth, death = _once(known)
     tally.death = death
     if birth is None and death is None:
         return known
@@ -71,13 +71,17 @@ def _choose(tally: Tally) -> list[Fact]:
     return counted
 
 
-def _first(known: Sequence[Fact], kind: str) -> Fact | None:
-    """Of a kind that happens once in a life, the one that counts."""
-    first: Fact | None = None
+def _once(known: Sequence[Fact]) -> tuple[Fact | None, Fact | None]:
+    """The birth and the death that count: of what happens once in a life, the earliest."""
+    birth: Fact | None = None
+    death: Fact | None = None
     for fact in known:
-        if fact.kind == kind and (first is None or _when(fact) < _when(first)):
-            first = fact
-    return first
+        if fact.kind == "birth":
+            if birth is None or _when(fact) < _when(birth):
+                birth = fact
+        elif fact.kind == "death" and (death is None or _when(fact) < _when(death)):
+            death = fact
+    return birth, death
 
 
 def _when(fact: Fact) -> tuple[int, str]:
@@ -90,6 +94,9 @@ def _is_after(fact: Fact, death: Fact) -> bool:
 
 def _settle_sex(tally: Tally) -> None:
     """The person's first known sex, and the facts that contradict it."""
+    if len(tally.facts) == 1:
+        tally.sex = tally.facts[0].sex if tally.facts[0].sex in _SEXED else "9"
+        return
     said = {fact.body[SEX] for fact in tally.facts}
     said.intersection_update(_SEXED)
     if len(said) < 2:

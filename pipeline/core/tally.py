@@ -70,10 +70,13 @@ class Tally:
         """Count a migrant in on the first day of each span, and out on the day behind its last."""
         cells, sex = self.cells, self.sex
         for span in spans:
-            for day, value in ((span[0], 1), (span[1], -1)):
-                if day <= LAST_DAY:
-                    cell = (measure, span[2], day, "migrant", sex, "")
-                    cells[cell] = cells.get(cell, 0) + value
+            start, end, district = span[0], span[1], span[2]
+            if start <= LAST_DAY:
+                cell = (measure, district, start, "migrant", sex, "")
+                cells[cell] = cells.get(cell, 0) + 1
+            if end <= LAST_DAY:
+                cell = (measure, district, end, "migrant", sex, "")
+                cells[cell] = cells.get(cell, 0) - 1
 
     def find(self, code: str, fact: Fact, *, source: str = "", later: int = 0) -> None:
         """Raise a finding about a fact, and its cell ``later`` days after the act."""
