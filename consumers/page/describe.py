@@ -12,16 +12,8 @@ from typing import Any
 
 from consumers.scorecard.words import WHYS
 from pipeline.catalogue import INDICATORS, TARGETS, Indicator, Target
-from pipeline.catalogue.model import (
-    Between,
-    Chapman,
-    Count,
-    Denominator,
-    Fact,
-    Numerator,
-    One,
-    Stock,
-)
+from pipeline.catalogue.formulas import Words, formula
+from pipeline.catalogue.model import Fact, Stock
 from pipeline.catalogue.targets import COMPARATORS
 from pipeline.catalogue.vocabulary import (
     BASES,
@@ -35,29 +27,11 @@ from pipeline.catalogue.vocabulary import (
 from schemas.districts import CITY, DISTRICTS, INSIDE
 from schemas.refusals import MENDS, TITLES
 
-Words = tuple[str, str]
-"""中文, English."""
-
 SEXES: Mapping[str, Words] = {
     "0": ("未知性别", "unknown sex"),
     "1": ("男", "male"),
     "2": ("女", "female"),
     "9": ("未说明性别", "sex not stated"),
-}
-BANDS: Mapping[str, Words] = {
-    "employee": ("职工医保", "employees' scheme"),
-    "resident": ("居民医保", "residents' scheme"),
-    "health": ("仅卫健", "health only"),
-    "police": ("仅公安", "police only"),
-    "both": ("两部门", "both sectors"),
-}
-PARTS: Mapping[str, Words] = {
-    "residual": (
-        "最新基数 −（上一基数 ± 其间变动）",
-        "newest baseline − (the one before ± the changes between)",
-    ),
-    "increase": ("最新基数 − 上一基数", "newest baseline − the one before"),
-    "mean": ("两次基数的平均", "mean of both baselines"),
 }
 SOURCES: Mapping[str, Words] = {
     "no official formula in public text; ours": (
@@ -93,29 +67,6 @@ def catalogue() -> dict[str, Any]:
         "sexes": SEXES,
         "refusals": {code.value: {"name": TITLES[code], "mend": MENDS[code]} for code in TITLES},
     }
-
-
-def formula(entry: Indicator) -> Words:
-    """How an indicator is computed, as one line.
-
-    Returns:
-        The line in Chinese and in English: numerator ÷ denominator × factor.
-    """
-    made = []
-    for place in (0, 1):
-        top = _term(entry.numerator, entry, place, above=True)
-        if entry.less is not None:
-            top = f"({top} − {_term(entry.less, entry, place, above=True)})"
-        line = top
-        bottom = _term(entry.denominator, entry, place, above=False)
-        if bottom:
-            line += f" ÷ {bottom}"
-        if entry.scale != 1 and bottom:
-            line += f" × {entry.scale:,}"
-        if entry.annualised:
-            line += (" × 全年天数 ÷ 窗口天数", " × days of the year ÷ days of the window")[place]
-        made.append(line)
-    return made[0], made[1]
 
 
 def _indicator(entry: Indicator) -> dict[str, Any]:
@@ -154,51 +105,3 @@ def _target(target: Target) -> dict[str, Any]:
 
 def _number(value: Fraction | None) -> float | None:
     return None if value is None else float(value)
-
-
-def _term(term: Numerator | Denominator, entry: Indicator, place: int, *, above: bool) -> str:
-    match term:
-        case Count():
-            name = MEASURES[term.measure]
-            extras = [SEXES[term.sex][place]] if term.sex else []
-            extras += [BANDS[band][place] for band in term.bands if band in BANDS]
-            if term.residency == "migrant":
-                extras.append(("流动人口", "migrants")[place])
-            return _with((name.name_zh, name.name_en)[place], extras, place)
-        case Stock():
-            return _stock(term, entry, place, above=above)
-        case Between():
-            return PARTS[term.part][place]
-        case Chapman():
-            return ("两部门报告的 Chapman 估计数", "Chapman's estimate from two sectors")[place]
-        case Fact():
-            return ("导入的参考数据", "reference fact, imported")[place]
-        case One():
-            return ""
-
-
-def _stock(term: Stock, entry: Indicator, place: int, *, above: bool) -> str:
-    if term.measure:
-        name = MEASURES[term.measure]
-        return (name.name_zh, name.name_en)[place]
-    people = "、".join(BASES[base][0] for base in entry.bases) + "人口"
-    if place:
-        people = " or ".join(BASES[base][1] for base in entry.bases)
-    extras = [SEXES[term.sex][place]] if term.sex else []
-    if term.ages is not None:
-        first, last = term.ages
-        open_ended = (f"{first}岁及以上", f"aged {first} and over")
-        closed = (f"{first}–{last}岁", f"aged {first}–{last}")
-        extras.append((open_ended if last is None else closed)[place])
-    if term.urban:
-        extras.append(("城镇", "urban")[place])
-    averaged = not above and not isinstance(entry.numerator, Stock)
-    if averaged:
-        people = ("平均" + people) if not place else f"mean {people}"
-    return _with(people, extras, place)
-
-
-def _with(name: str, extras: list[str], place: int) -> str:
-    if not extras:
-        return name
-    return f"{name}（{'、'.join(extras)}）" if not place else f"{name} ({', '.join(extras)})"

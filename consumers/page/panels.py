@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from fractions import Fraction
-from typing import Any
+from math import exp
+from typing import TYPE_CHECKING, Any
 
 from consumers.page import reads
 from consumers.page.errors import QuestionError
 from consumers.page.reads import Row, View
 from consumers.store.client import Store
+from consumers.store.public import STEP
 from pipeline.catalogue import INDICATORS, TARGETS, Target
+from pipeline.catalogue.monitors import MONITORS, shift_of
 from pipeline.catalogue.vocabulary import MEASURES
 from pipeline.core.drift.funnel import funnel_limits, place
 from pipeline.core.scorecard import Figure, Verdict, accepted, judge, printed_start
 from schemas.districts import CITY, INSIDE
 
+if TYPE_CHECKING:
+    from consumers.drift.paths import Paths
+
 MANAGEMENT = ("migrant_management_rate", "registered_in_time_rate", "endorsed_in_time_rate")
 RATIO = "sex_ratio_at_birth"
 RATIO_WINDOW = "364d"
+MONITOR = "sex_ratio_shift"
+NORMAL_RATIO = 105.0
+"""Boys to a hundred girls, against which a path is drawn before its own baseline is known."""
 COUNTED_DAYS = 364
 FUNNEL_STEPS = 60
 IMPROBABLE = 7.0
@@ -97,19 +106,27 @@ def management(store: Store, view: View) -> list[Row]:
     return found
 
 
-def ratio(store: Store, view: View) -> dict[str, Any]:
-    """The funnel of the sex ratio at birth, and the path of its monitor."""
+def ratio(store: Store, view: View, paths: Paths) -> dict[str, Any]:
+    """The funnel of the sex ratio at birth, and the path of its monitor.
+
+    The path is that of now, and of exact daily counts: neither a past day of knowledge nor the
+    public has one.
+    """
     rows = reads.figures(store, view, indicators=[RATIO], windows=[RATIO_WINDOW])
+    path = None if view.public or view.known_on else _path(store, paths)
+    return {"rows": rows, "window": RATIO_WINDOW, **_funnel(rows), "path": path}
+
+
+def _funnel(rows: list[Row]) -> dict[str, Any]:
+    """Limits by number of births, and the districts beyond the outer ones."""
     city = next((row for row in rows if row["district"] == CITY), None)
     shown = [row for row in rows if row["value"] is not None and row["district"] != CITY]
     if city is None or not city["value"] or not shown:
-        return {"rows": rows, "window": RATIO_WINDOW, "limits": [], "outside": [], "path": None}
+        return {"center": None, "limits": [], "outside": []}
     share = city["numerator"] / (city["numerator"] + city["denominator"])
     most = max(map(_births, shown)) * 1.15
     sizes = [max(1.0, most * step / FUNNEL_STEPS) for step in range(1, FUNNEL_STEPS + 1)]
     return {
-        "rows": rows,
-        "window": RATIO_WINDOW,
         "center": city["value"],
         "limits": [{"births": births, **_limits(births, share)} for births in sizes],
         "outside": [
@@ -118,7 +135,33 @@ def ratio(store: Store, view: View) -> dict[str, Any]:
             if place(row["numerator"], _births(row), funnel_limits(_births(row), share))
             == "outside998"
         ],
-        "path": None,
+    }
+
+
+def _path(store: Store, paths: Paths) -> dict[str, Any] | None:
+    """The city's CUSUM as the monitor has it; while no baseline is known, against 105."""
+    from consumers.drift.paths import SUREST  # NumPy takes a moment
+    from consumers.drift.watch import look
+    from pipeline.core.drift.cusum import Design, cusum
+
+    seen = look(store, reads.today(), paths, [MONITOR]).seen.get((MONITOR, RATIO, CITY))
+    if seen is None or seen.path is None or not seen.path.series.trials.any():
+        return None
+    path, rule = seen.path, shift_of(RATIO)
+    learned = next((each for each in reversed(path.baselines) if each is not None), None)
+    if learned is None:
+        known = NORMAL_RATIO / (100 + NORMAL_RATIO)
+        path = cusum(path.series, Design(rule.factor, rule.promise_days, SUREST, known))
+    first = max(0, len(path.series) - reads.COURSE_DAYS)
+    return {
+        "days": [path.series.day(index) for index in range(first, len(path.series))],
+        "up": path.up[first:].tolist(),
+        "down": path.down[first:].tolist(),
+        "limits": path.limits[first:].tolist(),
+        "normal": NORMAL_RATIO if learned is None else 100 * exp(learned.odds),
+        "learned": learned is not None,
+        "promise_days": rule.promise_days,
+        "alarms": [each.alarm for each in path.episodes] if learned else [],
     }
 
 
@@ -132,15 +175,43 @@ def _limits(births: float, share: float) -> dict[str, float]:
     return {name: 100 * at / (1 - at) for name, at in limits.items() if at < 1}
 
 
-def quality(store: Store) -> dict[str, Any]:
-    """Alerts, feeds, findings and refusals."""
-    return {
-        "alerts": reads.alerts(store),
+def quality(store: Store, *, public: bool = False) -> dict[str, Any]:
+    """Alerts, feeds, findings and refusals; for the public in whole tens, and no single person's.
+
+    An alert's sentence has counts in it, so the public gets the monitor's name alone.
+    """
+    told: dict[str, Any] = {
+        "alerts": [_alert(alert, public=public) for alert in reads.alerts(store)],
         "feeds": [{**feed, "silent": _silent(feed)} for feed in reads.feeds(store)],
         "findings": reads.findings(store),
         "refused": reads.refused(store),
         "today": reads.today(),
     }
+    if public:
+        for feed in told["feeds"]:
+            feed.update({name: _tens(feed[name]) for name in ("reports", "recent", "usual")})
+        for row in (*told["findings"], *told["refused"]):
+            row["count"] = _tens(row["count"])
+    return told
+
+
+def _alert(alert: Row, *, public: bool) -> Row:
+    monitor = MONITORS.get(alert["monitor"])
+    names = (monitor.name_zh, monitor.name_en) if monitor else (alert["monitor"],) * 2
+    shown = ("district", "state", "severity", "since", "late_reporting_could_explain")
+    what = names if public else (alert["summary_zh"], alert["summary_en"])
+    return {"what": what, **{name: alert[name] for name in shown}}
+
+
+def pulse(told: Row, *, public: bool) -> Row:
+    """The counters of the head; for the public they move in steps of ten."""
+    if not public:
+        return told
+    return {**told, "accepted": _tens(told["accepted"]), "refused": _tens(told["refused"])}
+
+
+def _tens(count: int) -> int:
+    return count // STEP * STEP
 
 
 def _silent(feed: Row) -> int:
@@ -162,6 +233,7 @@ def district(store: Store, view: View, code: str) -> dict[str, Any]:
             if row["measure"] in MEASURES
         ],
         "days": COUNTED_DAYS,
+        "year": view.as_of.year if view.public else None,
     }
 
 

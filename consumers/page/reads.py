@@ -1,7 +1,8 @@
 """Every question that the page asks the store. Nothing else of the page knows a table.
 
-Figures of the present are the published ones; those of a past day of knowledge are evaluated
-from the cells. Both are public: small counts are suppressed before they leave this module.
+There are two views. The office's has the exact figures: of the present the published ones, of a
+past day of knowledge evaluated from the cells. The public's has what the views ``public_…`` release
+(small counts suppressed, steps of ten, up to yesterday), and of other counts whole tens.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ FIGURES = (
 _SHOWN = ", ".join(f"`{name}`" for name in FIGURES)
 _LONG = "\nSETTINGS max_query_size = 1048576"
 _INDICATORS = "population.indicators"
+_RELEASED = "population.public_indicators"
 _COUNTS = "population.daily"
 _COUNTS_AS_KNOWN = "population.daily_as_known(known_on = {known_on:Date32})"
 RECENT_DAYS = 28
@@ -52,10 +54,12 @@ class View(NamedTuple):
     Attributes:
         as_of: last day of the windows.
         known_on: nothing learnt later is in them; None: what is published now.
+        public: only what may be released; there are no past days of knowledge then.
     """
 
     as_of: date
     known_on: date | None = None
+    public: bool = False
 
 
 def today() -> date:
@@ -121,6 +125,8 @@ def figures(
         districts: Codes; None: the ten and the city.
         windows: Names; None: all that an indicator has.
     """
+    if view.public:
+        return _published(store, view.as_of, indicators, districts, windows, _RELEASED)
     if view.known_on is None:
         return _published(store, view.as_of, indicators, districts, windows)
     return _evaluated(store, view, indicators, districts, windows)
@@ -150,9 +156,10 @@ def _published(
     indicators: Sequence[str],
     districts: Sequence[str] | None,
     windows: Sequence[str] | None,
+    relation: str = _INDICATORS,
 ) -> list[Row]:
     rows = store.query(
-        f"SELECT {_SHOWN} FROM {_INDICATORS}"  # noqa: S608 - names of our own
+        f"SELECT {_SHOWN} FROM {relation}"  # noqa: S608 - names of our own
         " WHERE as_of > {as_of:Date32} - {back:UInt16} AND as_of <= {as_of:Date32}"
         " AND indicator IN {indicators:Array(String)}"
         " AND (empty({districts:Array(String)}) OR district IN {districts:Array(String)})"
@@ -181,12 +188,13 @@ def trend(store: Store, view: View, key: str, base: str, district: str, window: 
     """A figure over the last two years, in order of days.
 
     Of the present: every day that is published, and ends of months that are not. Of a past day of
-    knowledge: ends of months.
+    knowledge: ends of months. For the public: the days that are released.
     """
     found: list[Row] = []
     if view.known_on is None:
+        relation = _RELEASED if view.public else _INDICATORS
         rows = store.query(
-            f"SELECT {_SHOWN} FROM {_INDICATORS}"  # noqa: S608 - names of our own
+            f"SELECT {_SHOWN} FROM {relation}"  # noqa: S608 - names of our own
             " WHERE indicator = {key:String} AND base = {base:String}"
             " AND district = {district:String} AND `window` = {window:String}"
             " AND as_of <= {as_of:Date32} AND as_of > {as_of:Date32} - {back:UInt16}",
@@ -200,6 +208,8 @@ def trend(store: Store, view: View, key: str, base: str, district: str, window: 
             },
         )
         found = [dict(zip(FIGURES, row, strict=True)) for row in rows]
+    if view.public:
+        return sorted(found, key=lambda row: row["as_of"])
     there = {row["as_of"] for row in found}
     days = {view.as_of, *month_ends(view.as_of, MONTHS)[::MONTHS_APART]} - there
     for day in days:
@@ -268,6 +278,8 @@ def counts(store: Store, view: View, district: str, days: int) -> list[Row]:
 
     Of a stock the state at the end of the last day.
     """
+    if view.public:
+        return _released_counts(store, view, district)
     source = _COUNTS if view.known_on is None else _COUNTS_AS_KNOWN
     names = ("measure", "residency", "sex", "band", "value")
     rows = store.query(
@@ -289,6 +301,19 @@ def counts(store: Store, view: View, district: str, days: int) -> list[Row]:
         },
     )
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _released_counts(store: Store, view: View, district: str) -> list[Row]:
+    """The released counts of the year of a day; null where suppressed."""
+    rows = store.query(
+        "SELECT measure, value FROM population.public_counts"
+        " WHERE district = {district:String} AND period = {year:String} ORDER BY measure",
+        {"district": district, "year": str(view.as_of.year)},
+    )
+    return [
+        {"measure": measure, "residency": "", "sex": "", "band": "", "value": value}
+        for measure, value in rows
+    ]
 
 
 def feeds(store: Store) -> list[Row]:

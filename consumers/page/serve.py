@@ -22,17 +22,19 @@ class _Server(uvicorn.Server):
             print(PAGE_READY, flush=True)
 
 
-def serve(store: Store, *, host: str, port: int) -> None:
+def serve(store: Store, *, host: str, port: int, public: bool = False) -> None:
     """Serve the page until SIGTERM or SIGINT.
 
     Args:
         store: Where the figures are.
         host: Address to bind, 127.0.0.1 unless an operator chose another.
         port: Port to bind; 0 takes a free one.
+        public: Only figures that may be released. So it is on any address that others can reach.
     """
-    hosts = LOCAL if host in LOCAL else ("*",)
+    local = host in LOCAL
+    hosts = LOCAL if local else ("*",)
     config = uvicorn.Config(
-        application(store, hosts=hosts),
+        application(store, hosts=hosts, public=public or not local),
         host=host,
         port=port,
         log_level="warning",

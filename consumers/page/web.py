@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.applications import Starlette
@@ -29,6 +29,9 @@ from consumers.page.errors import QuestionError
 from consumers.page.live import Answers, CrowdedError, Watch
 from consumers.store.client import Store
 from consumers.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from consumers.drift.paths import Paths
 
 FILES = Path(__file__).with_name("static")
 FIRST_YEAR = 1950
@@ -63,14 +66,15 @@ class Headers:
         await self._app(scope, receive, with_headers)
 
 
-def application(store: Store, *, hosts: Iterable[str]) -> Starlette:
+def application(store: Store, *, hosts: Iterable[str], public: bool = False) -> Starlette:
     """The page over a store.
 
     Args:
         store: Where the figures are; its connection is shared by all requests.
         hosts: Names under which the page may be asked for.
+        public: Only figures that may be released; else the reader may choose.
     """
-    page = _Page(store)
+    page = _Page(store, public=public)
     asked = {
         "/api/catalogue": page.catalogue,
         "/api/targets": page.targets,
@@ -128,9 +132,11 @@ def _answering(
 
 
 class _Page:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, public: bool) -> None:
         self._watch = Watch(store)
         self._answers = Answers(store, self._watch)
+        self._public = public
+        self._paths: Paths | None = None
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -140,18 +146,18 @@ class _Page:
 
     async def catalogue(self, _request: Request) -> dict[str, Any]:
         """Names, units, formulas, targets and places; today."""
-        return {**catalogue(), "today": reads.today()}
+        return {**catalogue(), "today": reads.today(), "public": self._public}
 
     async def targets(self, request: Request) -> dict[str, Any]:
         """The plan's targets with the city's figures."""
-        view = _view(request)
+        view = self._view(request)
         return await self._answers.get(
             ("targets", view), lambda store: panels.targets(store, view), rest=_rest(view)
         )
 
     async def indicator(self, request: Request) -> dict[str, Any]:
         """One indicator in the ten districts and the city."""
-        view = _view(request)
+        view = self._view(request)
         key, base, window = panels.which(request.query_params)
         return await self._answers.get(
             ("indicator", view, key, base, window),
@@ -161,20 +167,22 @@ class _Page:
 
     async def trend(self, request: Request) -> dict[str, Any]:
         """One indicator of one area over time."""
-        view = _view(request)
+        view = self._view(request)
         key, base, window = panels.which(request.query_params)
         area = panels.area(request.query_params)
         return await self._answers.get(
             ("trend", view, key, base, window, area),
             lambda store: reads.trend(store, view, key, base, area, window),
-            rest=15.0,
+            rest=max(15.0, _rest(view)),
         )
 
     async def vintages(self, request: Request) -> dict[str, Any]:
         """One figure of one day as it was known on later days."""
-        view = _view(request)
+        view = self._view(request)
         key, base, window = panels.which(request.query_params)
         area = panels.area(request.query_params)
+        if view.public:
+            return {"answer": [], "again_in": None}
         return await self._answers.get(
             ("vintages", view.as_of, key, base, window, area),
             lambda store: reads.vintages(store, view.as_of, key, base, area, window),
@@ -183,34 +191,61 @@ class _Page:
 
     async def management(self, request: Request) -> dict[str, Any]:
         """The management of migrants in every district."""
-        view = _view(request)
+        view = self._view(request)
         return await self._answers.get(
             ("management", view), lambda store: panels.management(store, view), rest=_rest(view)
         )
 
     async def ratio(self, request: Request) -> dict[str, Any]:
         """The sex ratio at birth against chance: funnel and path."""
-        view = _view(request)
+        view = self._view(request)
         return await self._answers.get(
-            ("ratio", view), lambda store: panels.ratio(store, view), rest=5.0
+            ("ratio", view), lambda store: self._ratio(store, view), rest=max(5.0, _rest(view))
         )
 
-    async def quality(self, _request: Request) -> dict[str, Any]:
+    def _ratio(self, store: Store, view: reads.View) -> dict[str, Any]:
+        if self._paths is None:
+            from consumers.drift.paths import Paths  # NumPy takes a moment, and nobody may ask
+
+            self._paths = Paths()
+        return panels.ratio(store, view, self._paths)
+
+    async def quality(self, request: Request) -> dict[str, Any]:
         """Alerts, feeds, findings and refusals."""
-        return await self._answers.get("quality", panels.quality, rest=2.0)
+        public = self._view(request).public
+        return await self._answers.get(
+            ("quality", public), lambda store: panels.quality(store, public=public), rest=2.0
+        )
 
     async def district(self, request: Request) -> dict[str, Any]:
         """One area: all its figures, and the cells behind them."""
-        view = _view(request)
+        view = self._view(request)
         area = panels.area(request.query_params)
         return await self._answers.get(
             ("district", view, area),
             lambda store: panels.district(store, view, area),
-            rest=2.0,
+            rest=max(2.0, _rest(view)),
         )
+
+    def _view(self, request: Request) -> reads.View:
+        """Which figures are asked for."""
+        known_on = _day(request, "known_on")
+        as_of = _day(request, "as_of")
+        last = reads.today()
+        public = self._public or request.query_params.get("view") == "public"
+        if public and known_on is not None:
+            raise QuestionError("what was known on a past day is not released: leave out known_on")
+        for name, day in (("known_on", known_on), ("as_of", as_of)):
+            if day is not None and day > last:
+                raise QuestionError(f"{name} {day} lies in the future: a day up to {last}")
+        as_of = as_of or known_on or last
+        if known_on is not None and as_of > known_on:
+            raise QuestionError(f"as_of {as_of} is after known_on {known_on}")
+        return reads.View(as_of, known_on, public)
 
     async def stream(self, request: Request) -> Response:
         """Server-sent events: ``pulse`` when something is news, ``away`` when the store is."""
+        public = self._view(request).public
         messages = self._watch.listen()
         try:
             first = await anext(messages)
@@ -219,11 +254,11 @@ class _Page:
 
         async def told() -> AsyncIterator[bytes]:
             try:
-                yield _event(first)
+                yield _event(first, public=public)
                 async for message in messages:
                     if await request.is_disconnected():
                         return
-                    yield _event(message)
+                    yield _event(message, public=public)
             finally:
                 await messages.aclose()  # type: ignore[attr-defined]
 
@@ -234,24 +269,13 @@ class _Page:
         )
 
 
-def _event(message: tuple[str, Any] | None) -> bytes:
+def _event(message: tuple[str, Any] | None, *, public: bool) -> bytes:
     if message is None:
         return b": still here\n\n"
     kind, said = message
+    if kind == "pulse":
+        said = panels.pulse(said, public=public)
     return b"event: " + kind.encode() + b"\ndata: " + orjson.dumps(said) + b"\n\n"
-
-
-def _view(request: Request) -> reads.View:
-    known_on = _day(request, "known_on")
-    as_of = _day(request, "as_of")
-    last = reads.today()
-    for name, day in (("known_on", known_on), ("as_of", as_of)):
-        if day is not None and day > last:
-            raise QuestionError(f"{name} {day} lies in the future: a day up to {last}")
-    as_of = as_of or known_on or last
-    if known_on is not None and as_of > known_on:
-        raise QuestionError(f"as_of {as_of} is after known_on {known_on}")
-    return reads.View(as_of, known_on)
 
 
 def _day(request: Request, name: str) -> date | None:
@@ -268,7 +292,9 @@ def _day(request: Request, name: str) -> date | None:
 
 
 def _rest(view: reads.View) -> float:
-    """Of a past day of knowledge nothing changes but by a replay: look rarely."""
+    """Releases change once a day, a past day of knowledge by a replay only: look rarely."""
+    if view.public:
+        return 60.0
     if view.known_on is None:
         return 0.0
     return 5.0 if view.known_on > reads.today() - timedelta(days=2) else 30.0

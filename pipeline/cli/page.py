@@ -16,12 +16,14 @@ from pipeline.settings import Settings
 
 @click.command()
 @click.option("--page-port", type=click.IntRange(0, 65535), help="0 takes a free one. 端口")
+@click.option("--public", is_flag=True, help="Only figures that may be released. 仅公开数字")
 @click.option("--open", "show", is_flag=True, help="Open it in the browser. 打开浏览器")
 @options
-def page(data: Path | None, as_json: bool, show: bool, **given: Any) -> None:
+def page(data: Path | None, as_json: bool, public: bool, show: bool, **given: Any) -> None:
     """Serve the live page until Ctrl-C. 启动网页
 
-    `popflow up` serves one itself; this one reads any stack or ClickHouse server.
+    `popflow up` serves one itself; this one reads any stack or ClickHouse server. On an address
+    that others can reach it is public.
     """
     from consumers.page.serve import serve  # starlette and uvicorn take a moment to import
 
@@ -36,7 +38,7 @@ def page(data: Path | None, as_json: bool, show: bool, **given: Any) -> None:
     if show:
         show_in_browser(url)
     with suppress(KeyboardInterrupt), open_store(where) as store:
-        serve(store, host=chosen.host, port=port)
+        serve(store, host=chosen.host, port=port, public=public)
 
 
 def _port(chosen: Settings) -> int:

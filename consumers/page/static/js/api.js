@@ -24,6 +24,7 @@ export const file = (path) => fetched(path);
 /** The parameters that say which figures: as of when, as known when. */
 export function view() {
   const asked = new URLSearchParams();
+  if (state.view === "public") asked.set("view", "public");
   if (state.known) asked.set("known_on", state.known);
   if (state.asof) asked.set("as_of", state.asof);
   return asked;
@@ -36,12 +37,16 @@ export function ask(path, more, signal) {
   return fetched(`/api/${path}?${asked}`, signal);
 }
 
+let source = null;
+
 /** Listen to the server; it comes again by itself when the connection is lost. */
 export function listen({ pulse, away, open, lost }) {
-  const source = new EventSource("/api/stream");
+  source?.close();
+  source = new EventSource(`/api/stream?view=${state.view}`);
   source.addEventListener("pulse", (event) => pulse(JSON.parse(event.data)));
   source.addEventListener("away", (event) => away(JSON.parse(event.data)));
   source.addEventListener("open", open);
   source.addEventListener("error", lost);
-  addEventListener("pagehide", () => source.close());
 }
+
+addEventListener("pagehide", () => source?.close());

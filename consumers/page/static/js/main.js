@@ -95,8 +95,15 @@ async function start() {
     const which = new Set(changed.flatMap((each) => BY_CHOICE[each]));
     for (const each of which) refresh(each);
     if (changed.includes("area")) places.draw();
+    if (changed.includes("view")) hear();
   });
   for (const panel of [trend, revisions]) panel.draw();
+  hear();
+  refreshAll();
+}
+
+/** Listen to the news of the view that is chosen. */
+function hear() {
   let first = true;
   listen({
     pulse: (pulse) => { head.tell({ pulse, away: null, connection: "connected" }); if (first) cards.draw(); else news(); first = false; },
@@ -104,7 +111,6 @@ async function start() {
     open: () => head.tell({ connection: "connected" }),
     lost: () => head.tell({ connection: "broken" }),
   });
-  refreshAll();
 }
 
 start().catch((error) => {

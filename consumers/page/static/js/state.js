@@ -1,10 +1,10 @@
 // What the reader has chosen. It lives in the address, so that a view can be sent to somebody.
 
-const KEYS = ["key", "base", "window", "area", "known", "asof"];
+const KEYS = ["key", "base", "window", "area", "known", "asof", "view"];
 
-/** The choices: indicator, base, window, area, known-on day and as-of day (empty: now). */
+/** The choices: indicator, base, window, area, known-on day and as-of day (empty: now), view. */
 export const state = {
-  key: "migrant_management_rate", base: "", window: "1d", area: "320500", known: "", asof: "",
+  key: "migrant_management_rate", base: "", window: "1d", area: "320500", known: "", asof: "", view: "office",
 };
 
 let catalogue = null;
@@ -26,13 +26,14 @@ function fitting(wanted) {
   const key = wanted.key in catalogue.indicators ? wanted.key : "migrant_management_rate";
   const entry = catalogue.indicators[key];
   const day = (text) => (/^\d{4}-\d\d-\d\d$/.test(text) ? text : "");
+  const open = catalogue.public || wanted.view === "public";
   const first = entry.windows.includes("364d") ? "364d" : entry.windows[0];
   return {
     key,
     base: entry.bases.includes(wanted.base) ? wanted.base : entry.bases.at(-1),
     window: entry.windows.includes(wanted.window) ? wanted.window : first,
     area: place(wanted.area) ? wanted.area : catalogue.city,
-    known: day(wanted.known), asof: day(wanted.asof),
+    known: open ? "" : day(wanted.known), asof: day(wanted.asof), view: open ? "public" : "office",
   };
 }
 

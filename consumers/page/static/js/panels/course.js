@@ -98,7 +98,8 @@ function trendTable() {
 
 function drawRevisions() {
   const node = $("revisions");
-  $("revisions-note").textContent = t("revisions_note", { day: looked() });
+  $("revisions-note").textContent = state.view === "public" ? "" : t("revisions_note", { day: looked() });
+  if (state.view === "public") return clear(node, t("not_released"));
   if (!vintages) return clear(node, t("loading"));
   if (!vintages.length) return clear(node, t("no_figure"));
   node.setAttribute("aria-label", t("revisions_label", { indicator: title(entry().name), n: whole(vintages.length) }));

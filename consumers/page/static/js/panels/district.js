@@ -47,7 +47,7 @@ export function draw() {
   if (!said) return fill($("district-body"), h("p", { class: "none" }, t("loading")));
   fill($("district-body"),
     h("section", {}, h("h3", {}, t("figures")), h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": t("figures") }, figures())),
-    h("section", {}, h("h3", {}, t("cells", { n: whole(said.days) })), h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": t("measure") }, cells())));
+    h("section", {}, h("h3", {}, said.year ? t("released", { year: said.year }) : t("cells", { n: whole(said.days) })), h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": t("measure") }, cells())));
 }
 
 function figures() {

@@ -1,7 +1,7 @@
 // The head: how fresh, how complete, how real; and the slider over past days of knowledge.
 
 import { $, fill, h } from "../dom.js";
-import { choose, state } from "../state.js";
+import { choose, known, state } from "../state.js";
 import { t } from "../words.js";
 import { day, daysAfter, daysBetween, moment, share, whole } from "../format.js";
 
@@ -49,12 +49,13 @@ function drawNotices() {
   for (const city of p?.simulated ?? []) {
     shown.push(["simulated", t("notice_simulated", { scale: scaleOf(city.scale), start: city.start })]);
   }
+  if (state.view === "public") shown.push(["past", t("notice_public")]);
   if (state.known) shown.push(["past", t("notice_past", { day: state.known })]);
   if (now.away) shown.push(["", t("notice_away", { time: moment(now.heard) })]);
   else if (now.connection === "broken") shown.push(["", t("notice_lost", { time: moment(now.heard) })]);
   if (p && !p.accepted) shown.push(["", t("notice_empty")]);
   if (p?.last && daysBetween(p.last, p.today) > 1) shown.push(["", t("notice_replay", { day: p.last })]);
-  else if (p && now.asOf && now.asOf < p.today) shown.push(["", t("notice_stale", { day: now.asOf, today: p.today })]);
+  else if (p && now.asOf && now.asOf < p.today && state.view === "office" && !state.asof && !state.known) shown.push(["", t("notice_stale", { day: now.asOf, today: p.today })]);
   if (!state.known && now.complete !== null && now.complete < 0.995 && p?.accepted) {
     shown.push(["", t("notice_incomplete", { n: share(now.complete) })]);
   }
@@ -68,6 +69,10 @@ const scaleOf = (scale) => (scale < 1 ? `1/${whole(1 / scale)}` : "1");
 
 function drawSlider() {
   const p = now.pulse;
+  $("view").value = state.view;
+  $("view").disabled = known().public;
+  for (const id of ["known", "known-day", "known-now"]) $(id).hidden = state.view === "public";
+  document.querySelector('label[for="known"]').hidden = state.view === "public";
   if (!p?.first) return;
   const slider = $("known");
   const span = Math.max(1, daysBetween(p.first, p.today));
@@ -107,6 +112,7 @@ export function bindSlider() {
     const last = state.known || now.pulse?.today;
     if (event.target.validity.valid) choose({ asof: day === last ? "" : day });
   });
+  $("view").addEventListener("change", (event) => choose({ view: event.target.value }));
   $("vintage").addEventListener("submit", (event) => event.preventDefault());
 }
 

@@ -31,7 +31,7 @@ function alerts() {
   if (!said.alerts.length) return none("none_alerts");
   return table("", [[t("what")], [t("area")], [t("state")], [t("severity")], [t("since")]],
     said.alerts.map((each) => [
-      [[name([each.summary_zh, each.summary_en]), each.late_reporting_could_explain ? ` (${t("late_could")})` : ""], "wrap"],
+      [[name(each.what), each.late_reporting_could_explain ? ` (${t("late_could")})` : ""], "wrap"],
       name(areaName(each.district, [t("city"), t("city")])),
       h("span", { class: each.state === "firing" ? "bad" : "soft" }, each.state === "firing" ? "▲ " : "", word(each.state)),
       word(each.severity), each.since]));

@@ -2,7 +2,7 @@
 
 import { $ } from "../dom.js";
 import { ask } from "../api.js";
-import { areaName, known } from "../state.js";
+import { areaName, known, state } from "../state.js";
 import { name, t } from "../words.js";
 import { interval, value, whole } from "../format.js";
 import { axis, clear, colour, dayAxis, draw as drawChart, tip } from "../charts.js";
@@ -69,21 +69,32 @@ const outside = (row) => said.outside.includes(row.district);
 
 function drawPath() {
   const node = $("cusum");
-  if (!said.path || !said.path.days.length) {
-    $("cusum-note").textContent = "";
-    return clear(node, t("cusum_none"));
-  }
-  $("cusum-note").textContent = t("cusum_note");
+  const path = said.path;
+  $("cusum-note").textContent = path ? pathNote(path) : "";
+  if (!path) return clear(node, t(state.view === "public" ? "not_released" : state.known ? "only_now" : "cusum_none"));
   node.setAttribute("aria-label", t("cusum_label"));
-  const { days, high, low, threshold } = said.path;
-  const line = (values, dash, words) => ({ name: words, type: "line", symbol: "none", data: days.map((day, place) => [day, values[place]]), lineStyle: { width: 1.8, color: colour("accent"), type: dash } });
+  const line = (values, type, words) => ({
+    name: words, type: "line", symbol: "none", data: path.days.map((day, place) => [day, values[place]]),
+    lineStyle: { width: 1.8, color: colour("accent"), type }, itemStyle: { color: colour("accent") },
+  });
   return drawChart(node, {
-    tooltip: tip({ trigger: "axis" }),
-    legend: { top: 0, right: 0, textStyle: { color: colour("ink-soft") } },
-    xAxis: dayAxis(), yAxis: axis({ type: "value", max: (at) => Math.max(at.max, threshold * 1.1) }),
+    tooltip: tip({ trigger: "axis", valueFormatter: (number) => (number === null ? "–" : number.toFixed(2)) }),
+    legend: { top: 0, right: 0, textStyle: { color: colour("ink-soft") }, itemWidth: 22, icon: "path://M0,4 L22,4 L22,6 L0,6 Z" },
+    grid: { left: 8, right: 18, top: 30, bottom: 6, containLabel: true },
+    xAxis: dayAxis(), yAxis: axis({ type: "value", min: 0 }),
     series: [
-      { ...line(high, "solid", t("upward")), markLine: { silent: true, symbol: "none", lineStyle: { color: colour("bad"), width: 1.4 }, label: { formatter: `h = ${threshold.toFixed(2)}`, color: colour("bad"), position: "insideEndTop" }, data: [{ yAxis: threshold }] } },
-      ...(low ? [line(low, "dashed", t("downward"))] : []),
+      { ...line(path.up, "solid", t("upward")), markLine: alarms(path) },
+      line(path.down, "dashed", t("downward")),
+      { ...line(path.limits, "solid", t("path_limit")), lineStyle: { width: 1.4, color: colour("bad") }, itemStyle: { color: colour("bad") } },
     ],
   });
 }
+
+const alarms = (path) => (path.alarms.length ? {
+  silent: true, symbol: "none", lineStyle: { color: colour("bad") }, label: { formatter: t("alarm"), color: colour("bad"), fontSize: 11 },
+  data: path.alarms.map((day) => ({ xAxis: day })),
+} : undefined);
+
+const pathNote = (path) => t(path.learned ? "cusum_note" : "cusum_unlearned", {
+  normal: path.normal.toFixed(1), years: Math.round(path.promise_days / 365), day: path.days.at(-1),
+});
