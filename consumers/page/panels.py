@@ -16,7 +16,6 @@ from consumers.store.public import STEP
 from pipeline.catalogue import INDICATORS, TARGETS, Target
 from pipeline.catalogue.monitors import MONITORS, shift_of
 from pipeline.catalogue.vocabulary import MEASURES
-from pipeline.core.drift.funnel import funnel_limits, place
 from pipeline.core.scorecard import Figure, Verdict, accepted, judge, printed_start
 from schemas.districts import CITY, INSIDE
 
@@ -119,6 +118,8 @@ def ratio(store: Store, view: View, paths: Paths) -> dict[str, Any]:
 
 def _funnel(rows: list[Row]) -> dict[str, Any]:
     """Limits by number of births, and the districts beyond the outer ones."""
+    from pipeline.core.drift.funnel import funnel_limits, place  # SciPy takes a moment
+
     city = next((row for row in rows if row["district"] == CITY), None)
     shown = [row for row in rows if row["value"] is not None and row["district"] != CITY]
     if city is None or not city["value"] or not shown:
@@ -140,7 +141,7 @@ def _funnel(rows: list[Row]) -> dict[str, Any]:
 
 def _path(store: Store, paths: Paths) -> dict[str, Any] | None:
     """The city's CUSUM as the monitor has it; while no baseline is known, against 105."""
-    from consumers.drift.paths import SUREST  # NumPy takes a moment
+    from consumers.drift.paths import SUREST
     from consumers.drift.watch import look
     from pipeline.core.drift.cusum import Design, cusum
 
@@ -171,6 +172,8 @@ def _births(row: Row) -> float:
 
 def _limits(births: float, share: float) -> dict[str, float]:
     """Limits of the ratio of so many births when the share of boys is the city's."""
+    from pipeline.core.drift.funnel import funnel_limits
+
     limits = asdict(funnel_limits(births, share))
     return {name: 100 * at / (1 - at) for name, at in limits.items() if at < 1}
 
