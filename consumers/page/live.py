@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from consumers.page import reads
@@ -21,6 +22,11 @@ EVERY = 0.25
 SHARE_OF_TIME = 0.25
 """Of the time, at most, that looking may take."""
 HEARTBEAT = 15.0
+EPOCH = date(1970, 1, 1)
+REPLAY_ENDS = 20.0
+"""Seconds without a new count after which a replay is over."""
+REPLAY_STEP = 8.0
+"""Seconds for which the day of a replay stands still."""
 MOST_PAGES = 200
 """Open pages that are told; more are asked to come again."""
 AT_ONCE = 3
@@ -50,6 +56,8 @@ class Watch:
         self._looked_at = 0.0
         self._mark: reads.Mark | None = None
         self._last: Message | None = None
+        self._changed_at = 0.0
+        self._replayed: tuple[date, float] | None = None
 
     async def mark(self, max_age: float = EVERY) -> reads.Mark:
         """How far the store has come.
@@ -62,9 +70,32 @@ class Watch:
         """
         async with self._turn:
             if self._mark is None or time.monotonic() - self._looked_at > max_age:
-                self._mark = await asyncio.to_thread(reads.mark, self._store)
+                mark = await asyncio.to_thread(reads.mark, self._store)
                 self._looked_at = time.monotonic()
+                if self._mark is not None and mark.cells != self._mark.cells:
+                    self._changed_at = self._looked_at
+                self._mark = mark
             return self._mark
+
+    async def replayed(self) -> date | None:
+        """The day that a replay of history has come to; None when none is under way.
+
+        What is published is of today, which a replay has not reached: its own day is the one to
+        look at. It moves every few seconds, so that answers can be kept for as long.
+
+        Raises:
+            StoreUnavailable: The store is away.
+        """
+        last = (await self.mark()).last
+        now = time.monotonic()
+        if not EPOCH < last < reads.today() - timedelta(days=1) or (
+            now - self._changed_at > REPLAY_ENDS or not self._changed_at
+        ):
+            self._replayed = None
+            return None
+        if self._replayed is None or now - self._replayed[1] > REPLAY_STEP:
+            self._replayed = last, now
+        return self._replayed[0]
 
     async def listen(self) -> AsyncIterator[Message | None]:
         """Messages from now on; None when nothing was said for a while.

@@ -40,12 +40,21 @@ USUAL_DAYS = 182
 
 
 class Mark(NamedTuple):
-    """How far the store has come; two that differ say that something is news."""
+    """How far the store has come; two that differ say that something is news.
+
+    Attributes:
+        cells: version of the newest counts.
+        published: moment of the newest reading.
+        refused: number of refusals.
+        baseline: version of the newest baseline.
+        last: newest day of knowledge; 1970-01-01 while there is none.
+    """
 
     cells: int
     published: datetime
     refused: int
     baseline: int
+    last: date
 
 
 class View(NamedTuple):
@@ -73,7 +82,8 @@ def mark(store: Store) -> Mark:
         "SELECT (SELECT sum(v) FROM (SELECT max(version) AS v FROM population.cells"
         " GROUP BY shard)), (SELECT max(published_at) FROM population.readings),"
         " (SELECT count() FROM population.rejected_rows),"
-        " (SELECT max(version) FROM population.baseline_rows)"
+        " (SELECT max(version) FROM population.baseline_rows),"
+        " (SELECT max(known_on) FROM population.cells)"
     )[0]
     return Mark(*row)
 

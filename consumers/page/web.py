@@ -150,14 +150,14 @@ class _Page:
 
     async def targets(self, request: Request) -> dict[str, Any]:
         """The plan's targets with the city's figures."""
-        view = self._view(request)
+        view = await self._view(request)
         return await self._answers.get(
             ("targets", view), lambda store: panels.targets(store, view), rest=_rest(view)
         )
 
     async def indicator(self, request: Request) -> dict[str, Any]:
         """One indicator in the ten districts and the city."""
-        view = self._view(request)
+        view = await self._view(request)
         key, base, window = panels.which(request.query_params)
         return await self._answers.get(
             ("indicator", view, key, base, window),
@@ -167,7 +167,7 @@ class _Page:
 
     async def trend(self, request: Request) -> dict[str, Any]:
         """One indicator of one area over time."""
-        view = self._view(request)
+        view = await self._view(request)
         key, base, window = panels.which(request.query_params)
         area = panels.area(request.query_params)
         return await self._answers.get(
@@ -178,7 +178,7 @@ class _Page:
 
     async def vintages(self, request: Request) -> dict[str, Any]:
         """One figure of one day as it was known on later days."""
-        view = self._view(request)
+        view = await self._view(request)
         key, base, window = panels.which(request.query_params)
         area = panels.area(request.query_params)
         if view.public:
@@ -191,14 +191,14 @@ class _Page:
 
     async def management(self, request: Request) -> dict[str, Any]:
         """The management of migrants in every district."""
-        view = self._view(request)
+        view = await self._view(request)
         return await self._answers.get(
             ("management", view), lambda store: panels.management(store, view), rest=_rest(view)
         )
 
     async def ratio(self, request: Request) -> dict[str, Any]:
         """The sex ratio at birth against chance: funnel and path."""
-        view = self._view(request)
+        view = await self._view(request)
         return await self._answers.get(
             ("ratio", view), lambda store: self._ratio(store, view), rest=max(5.0, _rest(view))
         )
@@ -212,14 +212,14 @@ class _Page:
 
     async def quality(self, request: Request) -> dict[str, Any]:
         """Alerts, feeds, findings and refusals."""
-        public = self._view(request).public
+        public = self._is_public(request)
         return await self._answers.get(
             ("quality", public), lambda store: panels.quality(store, public=public), rest=2.0
         )
 
     async def district(self, request: Request) -> dict[str, Any]:
         """One area: all its figures, and the cells behind them."""
-        view = self._view(request)
+        view = await self._view(request)
         area = panels.area(request.query_params)
         return await self._answers.get(
             ("district", view, area),
@@ -227,17 +227,22 @@ class _Page:
             rest=max(2.0, _rest(view)),
         )
 
-    def _view(self, request: Request) -> reads.View:
+    def _is_public(self, request: Request) -> bool:
+        return self._public or request.query_params.get("view") == "public"
+
+    async def _view(self, request: Request) -> reads.View:
         """Which figures are asked for."""
         known_on = _day(request, "known_on")
         as_of = _day(request, "as_of")
         last = reads.today()
-        public = self._public or request.query_params.get("view") == "public"
+        public = self._is_public(request)
         if public and known_on is not None:
             raise QuestionError("what was known on a past day is not released: leave out known_on")
         for name, day in (("known_on", known_on), ("as_of", as_of)):
             if day is not None and day > last:
                 raise QuestionError(f"{name} {day} lies in the future: a day up to {last}")
+        if not (public or known_on or as_of):
+            known_on = await self._watch.replayed()
         as_of = as_of or known_on or last
         if known_on is not None and as_of > known_on:
             raise QuestionError(f"as_of {as_of} is after known_on {known_on}")
@@ -245,7 +250,7 @@ class _Page:
 
     async def stream(self, request: Request) -> Response:
         """Server-sent events: ``pulse`` when something is news, ``away`` when the store is."""
-        public = self._view(request).public
+        public = self._is_public(request)
         messages = self._watch.listen()
         try:
             first = await anext(messages)

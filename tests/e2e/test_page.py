@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +22,7 @@ from consumers.simulations import note_simulation
 from producers.simulate.city import City
 from schemas.clock import ZONE
 from tests.e2e.browser import Tab, chromium, tab
-from tests.e2e.stack import RunningStack
+from tests.e2e.stack import OWN_PORTS, RunningStack
 
 CITY = City(seed=11, scale=0.0002, start=datetime.now(ZONE).date() - timedelta(days=60))
 SECONDS = 60_000
@@ -290,3 +292,66 @@ def test_a_question_that_makes_no_sense_is_answered_in_a_sentence(
     status, _, body = ask(url, f"api/{question}")
     assert status == 400
     assert said in json.loads(body)["error"]
+
+
+def test_the_public_view_shows_what_is_released_only(browser: Browser, url: str) -> None:
+    with tab(browser, viewport={"width": 1280, "height": 900}) as fresh:
+        page = fresh.page
+        page.goto(f"{url}?lang=zh#view=public&key=migrants_known&window=1d")
+        expect(page.locator(".notice", has_text="公开口径")).to_be_visible(timeout=SECONDS)
+        page.wait_for_selector("#places-table tbody tr:nth-child(11)", timeout=SECONDS)
+        expect(page.locator("#known")).to_be_hidden()
+        expect(page.locator("#cusum")).to_have_text("不公开。", timeout=SECONDS)
+        assert whole(page.locator("#pulse-accepted").inner_text()) % 10 == 0
+        page.locator("#places-table button").nth(1).click()
+        page.wait_for_selector("#district-body table >> nth=1", timeout=SECONDS)
+        counts = page.locator("#district-body table").nth(1).locator("tbody td:last-child")
+        shown = [text for text in counts.all_inner_texts() if text != "已抑制"]
+        assert {whole(text) % 10 for text in shown} <= {0}
+        page.click("#district-close")
+        page.select_option("#view", "office")
+        expect(page.locator("#known")).to_be_visible()
+        assert fresh.faults() == []
+
+
+def test_no_past_day_of_knowledge_is_released(url: str) -> None:
+    status, _, body = ask(url, "api/targets?view=public&known_on=2024-01-01")
+    assert status == 400
+    assert "not released" in json.loads(body)["error"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+@pytest.mark.parametrize("look", ["lang=zh&theme=light", "lang=en&theme=dark"])
+def test_nothing_is_wider_than_the_screen(
+    browser: Browser, url: str, width: int, look: str
+) -> None:
+    with tab(browser, viewport={"width": width, "height": 900}) as fresh:
+        fresh.page.goto(f"{url}?{look}")
+        drawn(fresh.page)
+        fresh.page.wait_for_selector("#trend canvas", timeout=SECONDS)
+        assert fresh.page.evaluate("document.documentElement.scrollWidth") <= width
+        serious(fresh.page)
+        assert fresh.faults() == []
+
+
+@pytest.mark.long
+def test_a_store_that_is_away_makes_the_page_say_that_it_is_stale(
+    tmp_path: Path, browser: Browser
+) -> None:
+    alone = RunningStack(tmp_path / "alone", env=OWN_PORTS).start()
+    try:
+        with tab(browser) as fresh:
+            fresh.page.goto(f"{alone.ready['page']}?lang=en")
+            expect(fresh.page.locator("#pulse-connection")).to_have_text(
+                "connected", timeout=SECONDS
+            )
+            alone.send("store", signal.SIGSTOP)
+            alone.send("page", signal.SIGKILL)
+            expect(fresh.page.locator(".notice")).to_contain_text(["may be stale"], timeout=SECONDS)
+            alone.send("store", signal.SIGCONT)
+            expect(fresh.page.locator("#pulse-connection")).to_have_text(
+                "connected", timeout=SECONDS
+            )
+    finally:
+        assert alone.stop() == 0
