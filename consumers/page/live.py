@@ -10,12 +10,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from consumers.page import reads
 from consumers.store.client import Store
 from consumers.store.errors import StoreError
+from schemas.clock import ZONE
 
 EVERY = 0.25
 """Seconds between two looks at the store, at least."""
@@ -57,6 +58,8 @@ class Watch:
         self._mark: reads.Mark | None = None
         self._last: Message | None = None
         self._changed_at = 0.0
+        self._counted: datetime | None = None
+        self._compared = False
         self._replayed: tuple[date, float] | None = None
 
     async def mark(self, max_age: float = EVERY) -> reads.Mark:
@@ -72,8 +75,11 @@ class Watch:
             if self._mark is None or time.monotonic() - self._looked_at > max_age:
                 mark = await asyncio.to_thread(reads.mark, self._store)
                 self._looked_at = time.monotonic()
-                if self._mark is not None and mark.cells != self._mark.cells:
-                    self._changed_at = self._looked_at
+                if self._mark is not None:
+                    self._compared = True
+                    if mark.cells != self._mark.cells:
+                        self._changed_at = self._looked_at
+                        self._counted = datetime.now(ZONE)
                 self._mark = mark
             return self._mark
 
@@ -87,6 +93,9 @@ class Watch:
             StoreUnavailable: The store is away.
         """
         last = (await self.mark()).last
+        if not self._compared and EPOCH < last < reads.today() - timedelta(days=1):
+            await asyncio.sleep(EVERY)  # one look says nothing of movement
+            last = (await self.mark(0.0)).last
         now = time.monotonic()
         if not EPOCH < last < reads.today() - timedelta(days=1) or (
             now - self._changed_at > REPLAY_ENDS or not self._changed_at
@@ -138,7 +147,8 @@ class Watch:
             try:
                 mark: object = await self.mark(0.0)
                 if mark != told:
-                    self._tell(("pulse", await asyncio.to_thread(reads.pulse, self._store)))
+                    told_now = await asyncio.to_thread(reads.pulse, self._store)
+                    self._tell(("pulse", {**told_now, "counted": self._counted}))
             except StoreError as error:
                 mark = str(error)
                 if mark != told:

@@ -56,6 +56,7 @@ function drawNotices() {
   if (p && !p.accepted) shown.push(["", t("notice_empty")]);
   if (p?.last && daysBetween(p.last, p.today) > 1) shown.push(["", t("notice_replay", { day: p.last })]);
   else if (p && now.asOf && now.asOf < p.today && state.view === "office" && !state.asof && !state.known) shown.push(["", t("notice_stale", { day: now.asOf, today: p.today })]);
+  if (p && behind(p)) shown.push(["", t("notice_behind", { time: moment(p.published) })]);
   if (!state.known && now.complete !== null && now.complete < 0.995 && p?.accepted) {
     shown.push(["", t("notice_incomplete", { n: share(now.complete) })]);
   }
@@ -64,6 +65,15 @@ function drawNotices() {
   $("notices").dataset.said = text;
   fill($("notices"), shown.map(([kind, words]) => h("p", { class: `notice ${kind}` }, words)));
 }
+
+/** Whether counts have come after the newest figures; a while later they were of no figure. */
+function behind(p) {
+  if (!p.counted || state.known || state.view === "public") return false;
+  const counted = Date.parse(p.counted);
+  return counted - Date.parse(p.published ?? 0) > 4000 && Date.now() - counted < 60000;
+}
+
+setInterval(() => now.pulse && drawNotices(), 5000);
 
 const scaleOf = (scale) => (scale < 1 ? `1/${whole(1 / scale)}` : "1");
 
