@@ -17,7 +17,7 @@ const PANELS = { cards, places, migrants, quality, ratio, trend, revisions };
 const OF_DAYS = ["cards", "places", "migrants", "ratio", "trend", "revisions"];
 const OF_INDICATOR = ["places", "trend", "revisions"];
 const BY_CHOICE = {
-  known: OF_DAYS, asof: OF_DAYS, key: OF_INDICATOR, base: OF_INDICATOR, window: OF_INDICATOR, area: ["trend", "revisions"],
+  known: OF_DAYS, asof: OF_DAYS, view: [...OF_DAYS, "quality"], key: OF_INDICATOR, base: OF_INDICATOR, window: OF_INDICATOR, area: ["trend", "revisions"],
 };
 const REST = 700;
 const asking = new Map();

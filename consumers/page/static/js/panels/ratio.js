@@ -79,7 +79,7 @@ function drawPath() {
   });
   return drawChart(node, {
     tooltip: tip({ trigger: "axis", valueFormatter: (number) => (number === null ? "–" : number.toFixed(2)) }),
-    legend: { top: 0, right: 0, textStyle: { color: colour("ink-soft") }, itemWidth: 22, icon: "path://M0,4 L22,4 L22,6 L0,6 Z" },
+    legend: { top: 0, right: 0, textStyle: { color: colour("ink-soft") }, itemWidth: 26 },
     grid: { left: 8, right: 18, top: 30, bottom: 6, containLabel: true },
     xAxis: dayAxis(), yAxis: axis({ type: "value", min: 0 }),
     series: [
