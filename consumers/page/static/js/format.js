@@ -72,7 +72,6 @@ export function ago(text, today) {
 /** Why a figure has no value. */
 export function why(row) {
   if (!row) return t("not_published");
-  if (row.suppressed) return t("suppressed_why");
   const reason = known().reasons[row.reason];
   return reason ? name(reason) : t("no_figure");
 }
