@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 FILES = Path(__file__).with_name("static")
 FIRST_YEAR = 1950
+RELEASE_KEPT = 600.0
+"""Seconds for which a release is kept: it changes once a day, and is dear to compute."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
     " img-src 'self' data:; connect-src 'self'; manifest-src 'self'; base-uri 'none';"
@@ -299,7 +301,7 @@ def _day(request: Request, name: str) -> date | None:
 def _rest(view: reads.View) -> float:
     """Releases change once a day, a past day of knowledge by a replay only: look rarely."""
     if view.public:
-        return 60.0
+        return RELEASE_KEPT
     if view.known_on is None:
         return 0.0
     return 5.0 if view.known_on > reads.today() - timedelta(days=2) else 30.0

@@ -70,12 +70,15 @@ export const dayAxis = (more = {}) => axis({
   ...more,
 });
 
-/** A limit as a line across a chart. */
-export function limitLines(values, label) {
+/** A limit as a line from the first to the last day, so that the axis reaches it. */
+export function limitLine(value, rows, words) {
   return {
-    silent: true, symbol: "none",
-    lineStyle: { color: colour("bad"), width: 1.4, type: "solid" },
-    label: { color: colour("bad"), fontSize: 11, position: "insideEndTop", formatter: label },
-    data: values.map((value) => ({ yAxis: value })),
+    type: "line", symbol: "none", silent: true, tooltip: { show: false }, z: 3,
+    data: [[rows[0].as_of, value], [rows.at(-1).as_of, value]],
+    lineStyle: { color: colour("bad"), width: 1.4 },
+    markPoint: {
+      silent: true, symbol: "circle", symbolSize: 0.1, data: [{ coord: [rows[0].as_of, value] }],
+      label: { show: true, position: [2, -14], align: "left", color: colour("bad"), fontSize: 11, formatter: `${words} ${value}` },
+    },
   };
 }

@@ -21,25 +21,35 @@ const BY_CHOICE = {
 };
 const REST = 700;
 const asking = new Map();
+const waitingFor = new Set();
 const due = new Map();
 let waiting = 0;
 
-/** Ask for a panel's figures and draw it; the newest question wins. */
-async function refresh(which) {
+/** Ask for a panel's figures and draw it. A new choice ends the question before it; news waits
+    for its answer, so that slow answers are not asked for for ever. */
+async function refresh(which, { chosen = false } = {}) {
   clearTimeout(due.get(which));
+  if (asking.has(which) && !chosen) {
+    waitingFor.add(which);
+    return;
+  }
   asking.get(which)?.abort();
   const turn = new AbortController();
   asking.set(which, turn);
+  let again = null;
   try {
-    const again = await PANELS[which].load(turn.signal);
+    again = await PANELS[which].load(turn.signal);
     if (turn.signal.aborted) return;
     PANELS[which].draw();
-    if (again !== null && again !== undefined) due.set(which, setTimeout(() => refresh(which), Math.max(500, again * 1000)));
   } catch (error) {
     if (error.name === "AbortError") return;
     if (!(error instanceof Failure)) throw error;
-    due.set(which, setTimeout(() => refresh(which), 3000));
+    again = 3;
+  } finally {
+    if (asking.get(which) === turn) asking.delete(which);
   }
+  if (waitingFor.delete(which)) again = 0;
+  if (again !== null && again !== undefined) due.set(which, setTimeout(() => refresh(which), Math.max(500, again * 1000)));
 }
 
 const refreshAll = () => { for (const which of Object.keys(PANELS)) refresh(which); };
@@ -93,7 +103,7 @@ async function start() {
     head.drawHead();
     cards.draw();
     const which = new Set(changed.flatMap((each) => BY_CHOICE[each]));
-    for (const each of which) refresh(each);
+    for (const each of which) refresh(each, { chosen: true });
     if (changed.includes("area")) places.draw();
     if (changed.includes("view")) hear();
   });

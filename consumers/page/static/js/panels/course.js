@@ -5,7 +5,7 @@ import { ask } from "../api.js";
 import { areaName, entry, known, state } from "../state.js";
 import { name, t, title } from "../words.js";
 import { interval, places, share, status, unit, value, whole } from "../format.js";
-import { axis, clear, colour, dayAxis, draw as drawChart, limitLines, tip } from "../charts.js";
+import { axis, clear, colour, dayAxis, draw as drawChart, limitLine, tip } from "../charts.js";
 
 const REVISED_AFTER = 120;
 let course = null;
@@ -49,7 +49,7 @@ function drawCourse() {
 }
 
 const goal = () => known().targets.find((each) => each.indicator === state.key && each.base === state.base);
-const limits = () => (goal() && goal().low !== null ? [...new Set([goal().low, goal().high])] : []);
+const limits = () => (goal() && goal().low !== null && !entry().whole ? [...new Set([goal().low, goal().high])] : []);
 
 function drawTrend(area) {
   const node = $("trend");
@@ -71,8 +71,9 @@ function drawTrend(area) {
     series: [
       { ...quiet, data: banded.map((row) => [row.as_of, row.low]) },
       { ...quiet, data: banded.map((row) => [row.as_of, row.high - row.low]), areaStyle: { color: colour("band"), opacity: 0.75 } },
-      { ...line, data: at(settled), itemStyle: { color: colour("accent") }, markLine: limits().length ? limitLines(limits(), t("target_limit") + " {c}") : undefined },
+      { ...line, data: at(settled), itemStyle: { color: colour("accent") } },
       { ...line, data: at(open), lineStyle: { ...line.lineStyle, type: "dashed" }, itemStyle: { color: colour("sheet"), borderColor: colour("accent"), borderWidth: 1.6 } },
+      ...limits().map((value) => limitLine(value, course, t("target_limit"))),
     ],
   });
 }

@@ -55,8 +55,8 @@ function drawNotices() {
   else if (now.connection === "broken") shown.push(["", t("notice_lost", { time: moment(now.heard) })]);
   if (p && !p.accepted) shown.push(["", t("notice_empty")]);
   if (p?.last && daysBetween(p.last, p.today) > 1) shown.push(["", t("notice_replay", { day: p.last })]);
+  else if (p && behind(p)) shown.push(["", t("notice_behind", { time: moment(p.published) })]);
   else if (p && now.asOf && now.asOf < p.today && state.view === "office" && !state.asof && !state.known) shown.push(["", t("notice_stale", { day: now.asOf, today: p.today })]);
-  if (p && behind(p)) shown.push(["", t("notice_behind", { time: moment(p.published) })]);
   if (!state.known && now.complete !== null && now.complete < 0.995 && p?.accepted) {
     shown.push(["", t("notice_incomplete", { n: share(now.complete) })]);
   }

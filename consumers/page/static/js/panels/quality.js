@@ -29,8 +29,17 @@ const word = (key) => (has(key) ? t(key) : key);
 
 function alerts() {
   if (!said.alerts.length) return none("none_alerts");
+  const open = said.alerts.filter((each) => ["firing", "pending"].includes(each.state));
+  const rest = said.alerts.filter((each) => !open.includes(each));
+  return [
+    open.length ? alertTable(open) : none("none_alerts"),
+    rest.length ? h("details", {}, h("summary", {}, t("past_alerts", { n: whole(rest.length) })), alertTable(rest)) : null,
+  ];
+}
+
+function alertTable(rows) {
   return table("", [[t("what")], [t("area")], [t("state")], [t("severity")], [t("since")]],
-    said.alerts.map((each) => [
+    rows.map((each) => [
       [[name(each.what), each.late_reporting_could_explain ? ` (${t("late_could")})` : ""], "wrap"],
       name(areaName(each.district, [t("city"), t("city")])),
       h("span", { class: each.state === "firing" ? "bad" : "soft" }, each.state === "firing" ? "▲ " : "", word(each.state)),

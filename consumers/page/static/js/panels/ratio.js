@@ -59,6 +59,7 @@ function drawFunnel() {
         data: there.map((row, place) => ({ value: [births(row), row.value], label: { position: SIDES[place % SIDES.length] } })),
         itemStyle: { color: (at) => colour(outside(there[at.dataIndex]) ? "bad" : "accent") },
         label: { show: true, fontSize: 11, color: colour("ink"), formatter: (at) => name(areaName(there[at.dataIndex].district, ["", ""])).replace(/（.*）| \(.*\)|Suzhou |苏州/, "") },
+        labelLayout: { hideOverlap: true },
         markArea: { silent: true, itemStyle: { color: colour("band"), opacity: 0.35 }, data: [[{ yAxis: 103 }, { yAxis: 107 }]] },
         markLine: { silent: true, symbol: "none", lineStyle: { color: colour("ink-soft"), width: 1 }, label: { formatter: t("city"), color: colour("ink-soft"), fontSize: 11 }, data: [{ yAxis: said.center }] } },
     ],
@@ -79,7 +80,7 @@ function drawPath() {
   });
   return drawChart(node, {
     tooltip: tip({ trigger: "axis", valueFormatter: (number) => (number === null ? "–" : number.toFixed(2)) }),
-    legend: { top: 0, right: 0, textStyle: { color: colour("ink-soft") }, itemWidth: 26 },
+    legend: { top: 0, right: 0, textStyle: { color: colour("ink-soft") }, icon: "rect", itemWidth: 20, itemHeight: 2 },
     grid: { left: 8, right: 18, top: 30, bottom: 6, containLabel: true },
     xAxis: dayAxis(), yAxis: axis({ type: "value", min: 0 }),
     series: [
