@@ -1,4 +1,4 @@
-"""The whole stack on one machine: Kafka, the store and the workers, started and watched.
+"""The whole stack on one machine: Kafka, store, workers and page, started and watched.
 
 Given servers (settings ``bootstrap`` and ``clickhouse``) are used instead of own ones. Whatever
 this starts dies with it, is started again when it dies alone, and is stopped in order at the end.
@@ -32,7 +32,7 @@ from deploy.native.ports import HOST, free_ports, is_free
 from deploy.native.process import LineInLog, ManagedProcess, ProcessError
 from deploy.native.secure import ADMIN, PIPELINE, Trust, let_in
 from deploy.native.topics import ensure_topics
-from pipeline.group import DELIVERING, READY
+from pipeline.group import DELIVERING, PAGE_READY, READY
 from pipeline.settings import Settings
 from producers.access import use
 from schemas.districts import DISTRICTS
@@ -81,6 +81,7 @@ class Stack:
         self._store: ManagedProcess | None = None
         self._workers: dict[int, ManagedProcess] = {}
         self._delivery: ManagedProcess | None = None
+        self._page: ManagedProcess | None = None
         self._guest: int | None = None
         self.endpoints: Endpoints | None = None
 
@@ -110,7 +111,10 @@ class Stack:
                 "clickhouse_password_file": password_file,
                 "kafka_client": self._trust.client(PIPELINE) if self._trust else self._client,
             }
-            metrics = self._start_workers(servers) + self._start_delivery(servers)
+            with ThreadPoolExecutor(1) as beside:
+                page = beside.submit(self._start_page, servers)
+                metrics = self._start_workers(servers) + self._start_delivery(servers)
+                page_port = page.result()
         except BaseException:
             self.stop()
             raise
@@ -120,7 +124,7 @@ class Stack:
             user,
             str(password_file),
             [f"http://{self.settings.host}:{port}/metrics" for port in metrics],
-            None,
+            f"http://{self.settings.host}:{page_port}/",
             os.getpid(),
             str(self._client) if self._client else None,
         )
@@ -245,7 +249,7 @@ class Stack:
             command,
             log=self._data / "logs" / "store.log",
             pid_file=folder / "store.pid",
-            on_exit=lambda _: self._exits.put("store"),
+            on_exit=lambda _: self._exits.put("the store"),
         )
 
     def _start_workers(self, servers: Mapping[str, object]) -> list[int]:
@@ -278,15 +282,34 @@ class Stack:
                 port = free_ports(1)[0]
         return port
 
+    def _start_page(self, servers: Mapping[str, object]) -> int:
+        """The page, beside the workers, which take longer to start."""
+        port = _port(self.settings.page_port)
+        for attempt in range(1, _PORT_TRIES + 1):
+            chosen = self.settings.model_copy(update={**servers, "page_port": port})
+            self._page = self._program("page", "page", "page", chosen)
+            try:
+                self._page.start(LineInLog(self._page.log, PAGE_READY))
+                break
+            except ProcessError:
+                if attempt == _PORT_TRIES or is_free(port):
+                    raise
+                port = free_ports(1)[0]
+        return port
+
     def _worker(self, place: int, chosen: Settings) -> ManagedProcess:
+        return self._program(f"worker {place}", f"worker-{place}", "worker", chosen)
+
+    def _program(self, name: str, files: str, command: str, chosen: Settings) -> ManagedProcess:
+        """A command of ours as a process of the stack."""
         return ManagedProcess(
-            f"worker {place}",
-            [sys.executable, "-m", "pipeline.cli", "worker"],
-            log=self._data / "logs" / f"worker-{place}.log",
-            pid_file=self._data / f"worker-{place}.pid",
+            name,
+            [sys.executable, "-m", "pipeline.cli", command],
+            log=self._data / "logs" / f"{files}.log",
+            pid_file=self._data / f"{files}.pid",
             env={**os.environ, **chosen.environment()},
             grace=30.0,
-            on_exit=lambda _: self._exits.put(f"worker {place}"),
+            on_exit=lambda _: self._exits.put(name),
         )
 
     def _start_delivery(self, servers: Mapping[str, object]) -> list[int]:
@@ -296,14 +319,7 @@ class Stack:
         self.tell("starting the delivery of alerts", 0, 1)
         (port,) = free_ports(1)
         chosen = self.settings.model_copy(update={**servers, "metrics_port": port})
-        self._delivery = ManagedProcess(
-            "delivery",
-            [sys.executable, "-m", "pipeline.cli", "deliver"],
-            log=self._data / "logs" / "delivery.log",
-            pid_file=self._data / "delivery.pid",
-            env={**os.environ, **chosen.environment()},
-            on_exit=lambda _: self._exits.put("delivery"),
-        )
+        self._delivery = self._program("delivery", "delivery", "deliver", chosen)
         self._delivery.start(LineInLog(self._delivery.log, DELIVERING))
         self.tell("starting the delivery of alerts", 1, 1)
         return [port]
@@ -327,17 +343,18 @@ class Stack:
         try:
             if name == "kafka":
                 self._start_kafka_again()
-            elif name == "store" and self._store is not None:
-                self._store.start()
-            elif name == "delivery" and self._delivery is not None:
-                self._delivery.start()
-            for worker in self._workers.values():
-                if worker.name == name:
-                    worker.start()
+            for process in self._processes():
+                if process.name == name:
+                    process.start()
         except NativeError:
             self._exits.put(name)
             return
         self.tell(f"{name} ended; starting it again", 1, 1)
+
+    def _processes(self) -> list[ManagedProcess]:
+        """All but Kafka, in the order in which they are stopped."""
+        found = [self._page, *self._workers.values(), self._delivery, self._store]
+        return [process for process in found if process is not None]
 
     def _start_kafka_again(self) -> None:
         """On its port, which everybody knows by now, or not at all."""
@@ -367,6 +384,8 @@ class Stack:
     def stop(self) -> None:
         """Stop everything in order: workers, store, Kafka."""
         self.tell("stopping", 0, 1)
+        if self._page is not None:
+            self._page.stop()
         self._stop_workers()
         if self._delivery is not None:
             self._delivery.stop()

@@ -7,6 +7,7 @@ from typing import Self
 
 from consumers.baseline import BaselineRow, load_baseline, loaded_baselines
 from consumers.reference import ReferenceFact, load_reference
+from consumers.simulations import note_simulation
 from deploy.native.endpoints import Endpoints
 from pipeline.cli.common import open_store
 from pipeline.settings import Settings
@@ -27,6 +28,12 @@ CURSOR = "demo.cursor.json"
 def default_city() -> City:
     """The demonstration's city: a five-hundredth of Suzhou, from January of the year before."""
     return City(seed=1, scale=SCALE, start=date(today().year - 1, 1, 1))
+
+
+def note_city(where: Endpoints, city: City) -> None:
+    """Let the store say that the city is simulated, before anything of it is published."""
+    with open_store(where) as store:
+        note_simulation(store, tag=city.tag, seed=city.seed, scale=city.scale, start=city.start)
 
 
 def load_register(where: Endpoints, city: City) -> None:
@@ -52,15 +59,17 @@ class Demonstration:
     """
 
     def __init__(self, where: Endpoints, chosen: Settings) -> None:
-        self._bootstrap = where.bootstrap
-        self._cursor = chosen.data / CURSOR
-        self._spool = chosen.data / "demo.spool"
         self._where = where
+        self._cursor = chosen.data / CURSOR
+        known = Cursor.read(self._cursor)
+        self._city = known.city if known else default_city()
+        self._spool = chosen.data / "demo.spool"
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="simulated city", daemon=True)
 
     def __enter__(self) -> Self:
-        load_register(self._where, self._city())
+        note_city(self._where, self._city)
+        load_register(self._where, self._city)
         self._thread.start()
         return self
 
@@ -68,15 +77,10 @@ class Demonstration:
         self._stop.set()
         self._thread.join()
 
-    def _city(self) -> City:
-        known = Cursor.read(self._cursor)
-        return known.city if known else default_city()
-
     def _run(self) -> None:
-        city = self._city()
         try:
-            with Publisher(self._bootstrap, spool=self._spool) as publisher:
+            with Publisher(self._where.bootstrap, spool=self._spool) as publisher:
                 for pace in (Pace(DAYS_PER_SECOND), Pace.real_time()):
-                    simulate(publisher, city, pace=pace, cursor=self._cursor, stop=self._stop)
+                    simulate(publisher, self._city, pace=pace, cursor=self._cursor, stop=self._stop)
         except PublishingError:
             log.warning("The simulated city stopped: Kafka took no messages")

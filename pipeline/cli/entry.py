@@ -28,6 +28,7 @@ COMMANDS = {
     "up": Listed("up", "up", "Start the whole stack on this machine", "启动整套系统"),
     "worker": Listed("worker", "worker", "Run one more worker process", "运行一个处理进程"),
     "deliver": Listed("deliver", "deliver", "Hand alerts to their receivers", "送达告警"),
+    "page": Listed("page", "page", "Serve the live page", "实时网页"),
     "source": Listed("source", "source", "Who may publish: add, list, remove", "来源登记"),
     "publish": Listed("publish", "publish", "Publish events or counts from files", "发布事件"),
     "poll": Listed("poll", "poll", "Publish what changes in a database's view", "轮询数据库"),

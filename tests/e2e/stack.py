@@ -42,6 +42,7 @@ OWN_PORTS = {
     "POPFLOW_KAFKA_PORT": "0",
     "POPFLOW_CLICKHOUSE_PORT": "0",
     "POPFLOW_METRICS_PORT": "0",
+    "POPFLOW_PAGE_PORT": "0",
 }
 """Settings for a stack that is killed: nobody else looks for something on a port that dies."""
 PID_FILES = {
@@ -51,6 +52,7 @@ PID_FILES = {
     "worker 0": "worker-0.pid",
     "worker 1": "worker-1.pid",
     "delivery": "delivery.pid",
+    "page": "page.pid",
 }
 
 
