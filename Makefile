@@ -53,6 +53,8 @@ generate: $(INSTALLED_DEV) ## write the generated documents and tables anew
 	@$(RUN) -m schemas.export
 	@$(RUN) -m tests.meta.tables
 	@$(RUN) -m deploy.prometheus deploy/prometheus
+	@$(RUN) -m deploy.grafana
+	@$(RUN) -m deploy.k8s
 
 lock: $(INSTALLED_DEV) ## resolve the dependencies anew; UPGRADE=--upgrade takes newer ones
 	@$(LOCK) $(UPGRADE) --output-file requirements.lock pyproject.toml

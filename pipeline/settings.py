@@ -74,6 +74,9 @@ class Settings(BaseModel):
     partitions: int = Field(
         default=PARTITIONS, ge=1, le=1024, description="partitions of every topic 分区数"
     )
+    replicas: int = Field(
+        default=1, ge=1, le=7, description="copies of a topic that is created now 副本数"
+    )
     workers: int = Field(default=1, ge=1, le=64, description="worker processes of `up` 进程数")
     host: str = Field(default="127.0.0.1", description="address every listener binds 监听地址")
     kafka_port: int = Field(default=9092, ge=0, le=65535, description=_PORT)

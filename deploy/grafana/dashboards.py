@@ -42,7 +42,7 @@ _DAYS = """
 def trend(entry: Indicator) -> Builder[Any]:
     """How an indicator moved, with its interval and the plan's limit."""
     base = entry.bases[-1]
-    window = f"'{entry.windows[0]}'" if len(entry.windows) == 1 else "'$window'"
+    window = "'$window'" if "364d" in entry.windows else f"'{entry.windows[-1]}'"
     limits = [t.high or t.low for t in TARGETS if t.indicator == entry.key]
     limit = float(limits[0]) if limits and limits[0] is not None else None
     sql = f"""
@@ -106,7 +106,8 @@ def _births() -> Board:
 def _migrants() -> Board:
     managed = """
         SELECT district, numerator AS managed, denominator AS known, value
-        FROM population.now WHERE indicator = 'migrant_management_rate' ORDER BY value
+        FROM population.now WHERE indicator = 'migrant_management_rate' AND `window` = '1d'
+        ORDER BY value
     """
     panels = [
         *_trends(MIGRANTS),

@@ -18,9 +18,6 @@ from pathlib import Path
 from consumers.delivery.service import senders
 from consumers.store.client import Store
 from consumers.store.embedded import WRITER, server_command, users
-from consumers.store.migrate import migrate, seed_districts
-from consumers.store.registry import seed_sources
-from consumers.store.views import create_views
 from deploy.kafka import acls
 from deploy.native.endpoints import STACK_FILE, SUPERVISOR, occupant
 from deploy.native.endpoints import Endpoints as Endpoints
@@ -29,15 +26,12 @@ from deploy.native.errors import NativeError
 from deploy.native.hold import Hold
 from deploy.native.kafka import KafkaServer
 from deploy.native.ports import HOST, free_ports, is_free
+from deploy.native.prepare import prepare_tables, prepare_topics
 from deploy.native.process import LineInLog, ManagedProcess, ProcessError
 from deploy.native.secure import ADMIN, PIPELINE, Trust, let_in
-from deploy.native.topics import ensure_topics
 from pipeline.group import DELIVERING, PAGE_READY, READY
 from pipeline.settings import Settings
 from producers.access import use
-from schemas.districts import DISTRICTS
-from schemas.sources import DEMONSTRATION
-from schemas.topics import specs
 
 Tell = Callable[[str, int, int], None]
 """Progress: what is being done, how much of it, out of how much."""
@@ -173,9 +167,7 @@ class Stack:
                 self._kafka = self._broker(None)
                 bootstrap = self._kafka.start(progress=self.tell)
         self.tell("creating topics", 0, 1)
-        ensure_topics(
-            bootstrap, specs(self.settings.partitions, forge_proof=self.settings.forge_proof)
-        )
+        prepare_topics(bootstrap, self.settings)
         self._let_pipeline_in(bootstrap)
         self.tell("creating topics", 1, 1)
         return bootstrap
@@ -207,10 +199,7 @@ class Stack:
             url = self._start_engine(folder, known.path)
         self.tell("preparing tables", 0, 1)
         with Store.connect(url, user, password) as store:
-            migrate(store)
-            create_views(store)
-            seed_districts(store, _district_rows())
-            seed_sources(store, DEMONSTRATION)
+            prepare_tables(store)
         self.tell("preparing tables", 1, 1)
         return url, user, password_file
 
@@ -396,20 +385,6 @@ class Stack:
         (self._data / STACK_FILE).unlink(missing_ok=True)
         self._hold.free()
         self.tell("stopping", 1, 1)
-
-
-def _district_rows() -> Iterator[dict[str, object]]:
-    for district in DISTRICTS:
-        alias = "" if district.code == district.counted_as else district.counted_as
-        yield {
-            "code": district.code,
-            "name_zh": district.name_zh,
-            "name_en": district.name_en,
-            "alias_of": alias,
-            "valid_from": district.valid_from,
-            "valid_to": district.valid_to,
-            "in_city": True,
-        }
 
 
 @contextmanager

@@ -26,6 +26,7 @@ class Listed(NamedTuple):
 
 COMMANDS = {
     "up": Listed("up", "up", "Start the whole stack on this machine", "启动整套系统"),
+    "prepare": Listed("prepare", "prepare", "Topics and tables on given servers", "准备服务器"),
     "worker": Listed("worker", "worker", "Run one more worker process", "运行一个处理进程"),
     "deliver": Listed("deliver", "deliver", "Hand alerts to their receivers", "送达告警"),
     "page": Listed("page", "page", "Serve the live page", "实时网页"),
