@@ -122,12 +122,8 @@ _MANAGED = "migrants_managed ÷ migrants_known; no official formula in public te
 
 def _quality() -> Board:
     found = """
-        SELECT code, district, count() AS standing FROM population.findings
-        GROUP BY code, district ORDER BY standing DESC LIMIT 100
-    """
-    refused = """
-        SELECT code, topic, count() AS waiting, max(rejected_at) AS newest
-        FROM population.rejected WHERE NOT mended GROUP BY code, topic ORDER BY waiting DESC
+        SELECT band AS code, district, sum(value) AS standing FROM population.daily
+        WHERE measure = 'findings' GROUP BY code, district ORDER BY standing DESC LIMIT 100
     """
     status = """
         SELECT indicator, `window`, status, min(completeness) AS completeness
@@ -136,7 +132,11 @@ def _quality() -> Board:
     panels = [
         *_trends(QUALITY),
         rows("发现的问题 findings", found),
-        rows("被拒绝的消息 refused messages", refused),
+        measured(
+            "待处理的拒收消息 refused messages waiting",
+            "sum by (code) (popflow_rejected_waiting)",
+            legend="{{code}}",
+        ),
         rows("完整程度 completeness", status, span=24),
     ]
     return board("quality", "数据质量 Data quality", panels)
