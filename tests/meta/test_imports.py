@@ -17,7 +17,7 @@ from tests.meta.documents import ROOT, name_of
 
 OURS = ("schemas", "pipeline", "producers", "consumers", "deploy")
 CONTRACT_NEEDS = {"orjson", "pydantic", "pydantic_core"}
-CORE_NEEDS = {"orjson", "scipy"}
+CORE_NEEDS = {"numpy", "orjson", "scipy"}
 IMPURE = {
     *("asyncio", "concurrent", "ctypes", "fcntl", "http", "io", "logging", "multiprocessing"),
     *("os", "pathlib", "queue", "random", "secrets", "select", "shutil", "signal", "socket"),
@@ -30,6 +30,7 @@ COMES_WITH = {
     "lz4": "kafka-python",
     "crc32c": "kafka-python",
     "urllib3": "clickhouse-connect",
+    "numpy": "scipy",
 }
 """Modules of packages that a declared one, or an extra named there, always brings along."""
 
