@@ -24,6 +24,7 @@ def views() -> dict[str, str]:
     """The SELECT of each view, by its name."""
     return {
         "indicators_as_known": readings_sql(select()),
+        "now": _now(),
         "targets": _targets(),
         "catalogue": _catalogue(),
         **public_views(),
@@ -59,6 +60,24 @@ def create_views(store: Store) -> list[str]:
         )
         written.append(name)
     return written
+
+
+def _now() -> str:
+    """The newest day of each reading: found first, so that no more than those days are read."""
+    key = ("indicator", "base", "district", "window")
+    figures = (
+        *("as_of", "known_on", "numerator", "denominator", "value", "low", "high"),
+        *("completeness", "status", "reason", "note", "cause", "published_at"),
+    )
+    keys = ", ".join(f"r.{name}" for name in key)
+    columns = ", ".join(f"r.{name} AS {name}" for name in (*key, *figures))
+    return f"""SELECT {columns}
+FROM {DATABASE}.readings AS r
+WHERE ({keys}, r.as_of) IN (
+    SELECT {keys}, max(r.as_of) FROM {DATABASE}.readings AS r GROUP BY {keys}
+)
+ORDER BY {keys}, r.known_on DESC, r.published_at DESC
+LIMIT 1 BY {keys}"""  # noqa: S608
 
 
 def _targets() -> str:

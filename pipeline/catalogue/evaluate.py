@@ -6,12 +6,14 @@ slow and needs no engine.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import partial
+from itertools import accumulate
 from typing import NamedTuple
 
 from pipeline.catalogue.model import (
@@ -89,7 +91,7 @@ class Known:
     people: dict[Baseline, list[Person]]
     facts: dict[tuple[str, str], Fraction]
     stocks: dict[tuple[Stock, str, str, date], int] = field(default_factory=dict)
-    changes: dict[tuple[Stock, str, str], list[tuple[date, int, date | None]]] = field(
+    changes: dict[tuple[Stock, str, str], tuple[list[date], list[int]]] = field(
         default_factory=dict
     )
 
@@ -271,31 +273,31 @@ class _Place:
         return self.known.stocks[place]
 
     def _counted(self, term: Stock, district: str, day: date) -> int:
-        return sum(
-            value * ((changed <= day) - (origin is not None and changed <= origin))
-            for changed, value, origin in self._changes(term, district)
-        )
+        days, sums = self._changes(term, district)
+        return sums[bisect_right(days, day)]
 
-    def _changes(self, term: Stock, district: str) -> list[tuple[date, int, date | None]]:
-        """Day and size of each change, and the day whose baseline holds it already."""
+    def _changes(self, term: Stock, district: str) -> tuple[list[date], list[int]]:
+        """Days on which a stock changed, and what there was before the first and after each.
+
+        A baseline holds the changes up to its day.
+        """
         place = (term, self.base, district)
         if place in self.known.changes:
             return self.known.changes[place]
-        belongs = self._of(term)
-        changes: list[tuple[date, int, date | None]] = []
+        belongs, newest = self._of(term), self.known.newest
+        begun, changes = 0, []
         for measure in term.measures(self.base):
-            origin = None
-            if measure == "population" and self.known.newest is not None:
-                origin = self.known.newest[0]
-                people = self._baseline(self.known.newest, district, belongs)
-                changes.append((date.min, people, None))
-            changes += [
-                (cell.day, cell.value, origin)
-                for cell in self.known.cells.get(measure, ())
-                if cell.district == district and belongs(cell.sex, _year(cell.band))
-            ]
-        self.known.changes[place] = changes
-        return changes
+            for cell in self.known.cells.get(measure, ()):
+                if cell.district == district and belongs(cell.sex, _year(cell.band)):
+                    changes.append((cell.day, cell.value))
+                    if measure == "population" and newest is not None and cell.day <= newest[0]:
+                        begun -= cell.value
+            if measure == "population":
+                begun += self._baseline(newest, district, belongs)
+        changes.sort()
+        days, values = [day for day, _ in changes], [value for _, value in changes]
+        self.known.changes[place] = days, list(accumulate(values, initial=begun))
+        return self.known.changes[place]
 
     def _of(self, term: Stock) -> Callable[[str, int | None], bool]:
         """Whether somebody of a sex and birth year belongs to a stock."""

@@ -33,7 +33,7 @@ from deploy.native.topics import ensure_topics
 from producers.kit import Publisher
 from schemas.sources import DEMONSTRATION
 from schemas.topics import specs
-from tests.bench import listen
+from tests.bench import listen, readings
 from tests.bench.page import page_figures
 from tests.bench.workload import events
 from tests.e2e.stack import RunningStack
@@ -44,6 +44,7 @@ PACKAGES = (
 )
 RATE = 1_000
 PROBES = 150
+READING_PROBES = 15
 FIRST_PROBE = date(1950, 1, 1)
 console = Console(stderr=True, highlight=False)
 
@@ -124,6 +125,7 @@ def end_to_end(folder: Path, number: int, workers: int) -> list[dict[str, Any]]:
         console.print(f"{rate:,.0f} events/s")
         return [
             _result("end_to_end_events_per_second", rate, "events/s"),
+            *reading_freshness(stack),
             *freshness(stack),
             *(_result(name, value, "ms") for name, value in page_figures(stack).items()),
         ]
@@ -148,6 +150,30 @@ def freshness(stack: RunningStack) -> list[dict[str, Any]]:
     ]
 
 
+def reading_freshness(stack: RunningStack) -> list[dict[str, Any]]:
+    """From publishing an event of today to the reading published with it, on a calm stack."""
+    console.print("freshness of readings")
+    for place in range(2):  # the first makes the sums of today
+        _probe_reading(stack, place)
+    seconds = [_probe_reading(stack, 2 + place) for place in range(READING_PROBES)]
+    return [_result("reading_freshness_p50_ms", statistics.median(seconds) * 1000, "ms")]
+
+
+def _probe_reading(stack: RunningStack, place: int) -> float:
+    """A boy born today, published and watched for in the sex ratio of his district."""
+    today = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 8 * 3600))
+    question = (
+        "SELECT max(numerator) FROM population.readings WHERE indicator = 'sex_ratio_at_birth'"
+        " AND district = '320505' AND `window` = '28d' AND as_of = {day:Date32}"
+    )
+    before = stack.store.query(question, {"day": today})[0][0] or 0
+    began = time.perf_counter()
+    _publish_birth(stack, f"reading-{place}", today, 1_000_000 + place)
+    while (stack.store.query(question, {"day": today})[0][0] or 0) <= before:
+        time.sleep(0.01)
+    return time.perf_counter() - began
+
+
 def _load(bootstrap: str, ended: threading.Event) -> None:
     with Publisher(bootstrap) as publisher:
         began = time.perf_counter()
@@ -165,31 +191,35 @@ def _load(bootstrap: str, ended: threading.Event) -> None:
 def _probe(stack: RunningStack, place: int) -> float:
     """A birth on a day of its own, published and watched for."""
     day = (FIRST_PROBE + timedelta(days=place)).isoformat()
-    now = time.strftime("%Y-%m-%dT%H:%M:%S+08:00", time.gmtime(time.time() + 8 * 3600))
-    event = {
-        "kind": "birth",
-        "record_id": f"probe-{place}",
-        "revision": 1,
-        "source": "health.birth-certificates",
-        "recorded_at": now,
-        "person": f"{place:032x}",
-        "born_on": day,
-        "district": "320505",
-        "residency": "migrant",
-        "sex": "1",
-        "mother": "f" * 32,
-    }
     began = time.perf_counter()
-    stack.producer.send(
-        "population.births.v1", json.dumps(event).encode(), timestamp_ms=int(time.time() * 1000)
-    )
-    stack.producer.flush()
+    _publish_birth(stack, f"probe-{place}", day, place)
     question = (
         "SELECT sum(value) FROM population.daily WHERE measure = 'births' AND day = {day:Date32}"
     )
     while not stack.store.query(question, {"day": day})[0][0]:
         pass
     return time.perf_counter() - began
+
+
+def _publish_birth(stack: RunningStack, record_id: str, day: str, person: int) -> None:
+    now = time.strftime("%Y-%m-%dT%H:%M:%S+08:00", time.gmtime(time.time() + 8 * 3600))
+    event = {
+        "kind": "birth",
+        "record_id": record_id,
+        "revision": 1,
+        "source": "health.birth-certificates",
+        "recorded_at": now,
+        "person": f"{person:032x}",
+        "born_on": day,
+        "district": "320505",
+        "residency": "migrant",
+        "sex": "1",
+        "mother": "f" * 32,
+    }
+    stack.producer.send(
+        "population.births.v1", json.dumps(event).encode(), timestamp_ms=int(time.time() * 1000)
+    )
+    stack.producer.flush()
 
 
 def main() -> None:
@@ -202,6 +232,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="popflow-bench-") as name:
         folder = Path(name)
         results = stages(folder / "stages", options.events)
+        console.print("readings over ten years of cells")
+        figures = readings.measure(folder / "readings")
+        results += [{"name": n, "value": round(v, 3), "unit": unit} for n, v, unit in figures]
         results += end_to_end(folder / "whole", options.events, options.workers)
     report = {
         "machine": {

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -305,6 +305,18 @@ def test_a_baseline_that_does_not_fit_is_refused_as_a_whole(
     file.write_text("\n".join(lines) + "\n", "utf-8")
     assert told in popflow.error("baseline", "load", file)
     assert popflow.stack.store.query(rows) == before
+
+
+def test_reference_facts_are_loaded_with_their_source(popflow: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "facts.csv"
+    file.write_text("key,district,day,value\nbeds_per_1000,320500,2015-12-31,5.9\n", "utf-8-sig")
+    assert "source: " in popflow.error("reference", "load", file)
+    done = popflow.json(
+        "reference", "load", file, "--source", "yearbook", "--known-on", "2016-06-01"
+    )
+    assert done == {"loaded": 1}
+    rows = "SELECT indicator, known_on, source FROM population.reference"
+    assert popflow.stack.store.query(rows) == [("beds_per_1000", date(2016, 6, 1), "yearbook")]
 
 
 def test_a_baseline_in_another_encoding_or_no_json_is_named(
