@@ -20,6 +20,7 @@ from pipeline.intake import Intake
 from pipeline.journal import Journal, JournalError
 from pipeline.ledger import Ledger
 from pipeline.metrics import serve
+from pipeline.positions import Settled
 from pipeline.purge import Purge
 from pipeline.registry import Registry
 from pipeline.settings import Settings
@@ -110,7 +111,8 @@ class Worker:
         )
         self.ledger = Ledger(store, registry, settings.state, JournalReader(settings.bootstrap))
         self.readings = Readings(store, self._published)
-        self.alerts = Alerts(store, self._told)
+        self._settled = Settled(settings.bootstrap)
+        self.alerts = Alerts(store, self._told, settled=self._settled)
         self._declare_agents(stages)
 
     def _declare_agents(self, stages: Sequence[str]) -> None:
@@ -175,4 +177,5 @@ class Worker:
             await self.app.serve()
         finally:
             self.ledger.close()
+            self._settled.close()
             await asyncio.gather(*(writer.stop() for writer in writers), self._purge.stop())
