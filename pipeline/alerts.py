@@ -1,9 +1,13 @@
 """The alerts agent: the leader lets the monitors look, and tells what has changed.
 
-It looks when cells have changed and at local midnight, after which a lapse needs no event. What is
-told is remembered in the table alone: it is read before anything is written, so another leader, or
-the same one after a crash, repeats nothing that is there. An alert goes to the topic first, then
-to the table; a worker that dies in between tells one change twice, which readers know by its state.
+It looks when cells have changed and at local midnight, after which a lapse needs no event. While
+messages of earlier days wait, or history is being replayed, it does not look: half a history has
+feeds that seem silent and people who seem unregistered.
+
+What is told is remembered in the table alone: it is read before anything is written, so another
+leader, or the same one after a crash, repeats nothing that is there. An alert goes to the topic
+first, then to the table; a worker that dies in between tells one change twice, which readers know
+by its state.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from consumers.alerts import COLUMNS, newest, row
@@ -33,7 +37,17 @@ log = logging.getLogger(__name__)
 SHARE_OF_TIME = 0.3
 """Of the time, at most, that looking may take: the stream needs the engine too."""
 
+RESTED_SECONDS = 5.0
+"""Nothing must have arrived for so long, where all that is known is older than yesterday: such a
+store is being filled with history, or has nothing newer."""
+_AGAIN_SECONDS = 1.0
+
 Marks = tuple[dict[int, int], int]
+
+
+def all_settled(today: date) -> date:
+    """For a stream without messages that wait."""
+    return today - timedelta(1)
 
 
 class Alerts:
@@ -44,6 +58,7 @@ class Alerts:
         topic: writer of ``population.alerts.v1``; started and stopped by the caller.
         partitions: of the topic.
         today: tells the local date.
+        settled: tells through which day no message that waits can change the figures.
     """
 
     def __init__(
@@ -53,11 +68,15 @@ class Alerts:
         *,
         partitions: int = 1,
         today: Callable[[], date] = local_today,
+        settled: Callable[[date], date] = all_settled,
     ) -> None:
         self._store = store
         self._topic = topic
         self.partitions = partitions
         self.today = today
+        self._settled = settled
+        self._arrived: Marks | None = None
+        self._arrived_at = 0.0
         self._marks: Marks | None = None
         self._day: date | None = None
         self._paths: Paths | None = None
@@ -73,7 +92,12 @@ class Alerts:
             return 0
         today = self.today()
         marks = await self._ask(_marks)
+        if marks != self._arrived:
+            self._arrived, self._arrived_at = marks, time.monotonic()
         if marks == self._marks and today == self._day:
+            return 0
+        if not await self._is_whole(today):
+            self._rest_until = time.monotonic() + _AGAIN_SECONDS
             return 0
         began = time.monotonic()
         told = await self._look(today)
@@ -82,6 +106,15 @@ class Alerts:
         self._rest_until = time.monotonic() + took * (1 / SHARE_OF_TIME - 1)
         WATCHING_SECONDS.observe(took)
         return told
+
+    async def _is_whole(self, today: date) -> bool:
+        """Whether the store holds all that was sent, as far as anybody can tell."""
+        yesterday = today - timedelta(1)
+        if time.monotonic() - self._arrived_at < RESTED_SECONDS:
+            newest_day = await self._ask(lambda store: _newest_day(store, today))
+            if newest_day < yesterday:
+                return False
+        return await asyncio.to_thread(self._settled, today) >= yesterday
 
     async def _look(self, today: date) -> int:
         now = datetime.now(ZONE)
@@ -119,6 +152,16 @@ class Alerts:
 
     async def _ask(self, question: Callable[[Store], Any]) -> Any:
         return await until_stored(lambda: asyncio.to_thread(question, self._store))
+
+
+def _newest_day(store: Store, today: date) -> date:
+    """The last day on which anything became known."""
+    rows = store.query(
+        "SELECT max(known_on) FROM population.cells WHERE known_on <= {today:Date32}",
+        {"today": today},
+    )
+    day: date = rows[0][0]
+    return day
 
 
 def _marks(store: Store) -> Marks:

@@ -23,6 +23,7 @@ from pipeline.journal import Journal, JournalError
 from pipeline.ledger import Ledger
 from pipeline.metrics import serve
 from pipeline.nowcasts import Nowcasts
+from pipeline.positions import Settled
 from pipeline.purge import Purge
 from pipeline.registry import Registry
 from pipeline.settings import Settings
@@ -133,7 +134,8 @@ class Worker:
         self.readings = Readings(store, self._published)
         self.nowcasts = Nowcasts(store)
         self.gauges = Gauges(store, settings.bootstrap)
-        self.alerts = Alerts(store, self._told)
+        self._settled = Settled(settings.bootstrap)
+        self.alerts = Alerts(store, self._told, settled=self._settled)
         self._declare_agents(stages)
 
     def _declare_agents(self, stages: Sequence[str]) -> None:
@@ -198,4 +200,5 @@ class Worker:
         finally:
             self.ledger.close()
             self.gauges.close()
+            self._settled.close()
             await asyncio.gather(*(writer.stop() for writer in writers), self._purge.stop())

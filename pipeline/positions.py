@@ -109,7 +109,7 @@ class Positions:
         With several topics replayed at once this is the day that all of them have passed.
         """
         done = self._acknowledged()
-        ends = self._ends(RAW)
+        ends = self._ends((*RAW, JOURNAL))
         starts = self._consumer.beginning_offsets(list(ends))
         waiting = {
             tp: max(done.get(tp, 0), starts[tp])
@@ -139,6 +139,34 @@ class Positions:
     def _acknowledged(self) -> dict[TopicPartition, int]:
         found = self._admin.list_group_offsets(GROUP).get(GROUP, {})
         return {tp: known.offset for tp, known in found.items()}
+
+
+class Settled:
+    """Asks again and again through which day the figures are settled; connects when needed.
+
+    Args:
+        bootstrap: Kafka servers.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._positions: Positions | None = None
+
+    def __call__(self, today: date) -> date:
+        """The day; the first of all while Kafka does not answer."""
+        try:
+            if self._positions is None:
+                self._positions = Positions(self._bootstrap)
+            return self._positions.settled_through(today)
+        except KafkaError:
+            self.close()
+            return date.min
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._positions is not None:
+            self._positions.close()
+            self._positions = None
 
 
 def _answered(question: Callable[[], Answer], until: float) -> Answer | None:

@@ -154,7 +154,8 @@ def _series(
 def _listen(store: Store, sight: Sight, monitor: Monitor, rule: Quiet) -> None:
     """Feeds and their pauses. A sector's feeds say nothing while one of its sources is silent."""
     last = sight.today - timedelta(1)
-    heard: Heard = (heard_by_source if rule.of == "source" else heard_by_district)(store, last)
+    ask = heard_by_source if rule.of == "source" else heard_by_district
+    heard: Heard = ask(store, sight.today)
     muted = {source.partition(".")[0] for source, place in sight.quiet if place == CITY}
     for (name, district), days in sorted(heard.items()):
         sector = name.partition(".")[0]

@@ -74,6 +74,8 @@ async def agent(
     store: Store, topic: Journal, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> Alerts:
     monkeypatch.setattr("pipeline.alerts.SHARE_OF_TIME", 1.0)
+    monkeypatch.setattr("pipeline.alerts.RESTED_SECONDS", 0.0)
+    monkeypatch.setattr("pipeline.alerts._AGAIN_SECONDS", 0.0)
     for table in ("cells", "reports", "alert_rows", "alert_decisions"):
         store.command(f"TRUNCATE TABLE {table}")
     return Alerts(store, topic, today=clock)
@@ -204,6 +206,20 @@ async def test_london_is_quiet_and_a_shift_is_not(
     assert await agent.step() == len(fired)
     assert not open_alerts(store)
     assert {alert.state for alert in newest(store)} == {"withdrawn"}
+
+
+async def test_half_a_history_is_not_looked_at(
+    agent: Alerts, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_cells(store, stock(LONG_AGO, 1000, 900))
+    through = TODAY - timedelta(2)
+    agent = Alerts(store, agent._topic, today=clock, settled=lambda _: through)
+    assert await agent.step() == 0, "messages of the day before wait"
+    through = TODAY - timedelta(1)
+    monkeypatch.setattr("pipeline.alerts.RESTED_SECONDS", 3600.0)
+    assert await agent.step() == 0, "all that is known is old, and has just arrived"
+    add_cells(store, stock(TODAY - timedelta(1), 1, 0, "320505"), version=3)
+    assert await agent.step() > 0, "what is known is of yesterday"
 
 
 async def test_decisions_are_shown_with_their_reason(agent: Alerts, store: Store) -> None:

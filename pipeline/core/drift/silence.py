@@ -65,11 +65,12 @@ def pauses(active: Iterable[date], last: date, promise: float) -> list[Pause]:
     """The pauses of a feed that were, or are, too long.
 
     Args:
-        active: days on which anything arrived, in any order.
-        last: the last day that is over.
+        active: days on which anything arrived, in any order; one that is not over yet ends a
+            pause as well.
+        last: the last day that is over; only such days are quiet.
         promise: mean days between two false alarms of this feed.
     """
-    days = sorted({day for day in active if day <= last})
+    days = sorted(set(active))
     found = []
     for place, day in enumerate(days):
         following = days[place + 1] if place + 1 < len(days) else None
