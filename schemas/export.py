@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from schemas.alert import Alert
 from schemas.events import KINDS, VOIDS, Event
 from schemas.refusals import MENDS, TITLES
 from schemas.tables import with_tables
@@ -116,6 +117,7 @@ def asyncapi() -> JsonSchema:
             {"anyOf": _either(definitions, "#/components/schemas/")},
         ) | {"name": kind}
     messages["rejected"] = _rejected()
+    messages["alert"] = _alert()
     return {
         "asyncapi": ASYNCAPI_VERSION,
         "id": "urn:population:events",
@@ -188,11 +190,29 @@ def _rejected() -> JsonSchema:
     }
 
 
+def _alert() -> JsonSchema:
+    """A change of state of an alert, as its class has it."""
+    return {
+        "name": "alert",
+        "title": "预警 / alert",
+        "description": f"{Alert.__doc__} One message for every change of its state; the same "
+        "state twice in a row is a repeat.",
+        "contentType": "application/json",
+        "payload": Alert.model_json_schema(mode="serialization"),
+        "bindings": {
+            "kafka": {
+                "key": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "Its id."},
+                "bindingVersion": KAFKA_BINDING,
+            }
+        },
+    }
+
+
 def _channels() -> JsonSchema:
     settings = {spec.name: spec.config for spec in specs()}
     kinds = list(KINDS)
     held = {model.topic: [kind] for kind, model in KINDS.items()}
-    held |= {JOURNAL: kinds, REJECTED: ["rejected"], READINGS: [], ALERTS: []}
+    held |= {JOURNAL: kinds, REJECTED: ["rejected"], READINGS: [], ALERTS: ["alert"]}
     about = {
         model.topic: (" / ".join(model.title), f"Where publishers send every {model.title[1]}.")
         for model in KINDS.values()

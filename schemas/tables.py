@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from schemas.alert import Alert
 from schemas.districts import DISTRICTS
 from schemas.events import KINDS, Event
 from schemas.refusals import MENDS, TITLES
@@ -30,6 +31,7 @@ def tables() -> dict[str, str]:
     return {
         "fields": _fields(),
         "topics": _topics(),
+        "alert": _alert(),
         "refusals": _refusals(),
         "districts": _districts(),
     }
@@ -86,6 +88,8 @@ def _type(field: dict[str, Any]) -> str:
         return f"integer ≥ {field['minimum']}" if field["minimum"] >= 0 else "integer"
     if field.get("format") == "date":
         return "date `YYYY-MM-DD`"
+    if field.get("format") == "date-time":
+        return "datetime with `T` and offset"
     pattern = field.get("pattern")
     if pattern is None:
         return str(field["type"])
@@ -93,6 +97,12 @@ def _type(field: dict[str, Any]) -> str:
         return "datetime with `T` and offset"
     escaped = pattern.replace("|", "\\|")
     return f"`{escaped}`"
+
+
+def _alert() -> str:
+    schema = Alert.model_json_schema(mode="serialization")
+    rows = [(f"`{name}`", f["title"], _rule(f)) for name, f in schema["properties"].items()]
+    return _table(("field", "名称 / name", "rule"), rows)
 
 
 def _topics() -> str:

@@ -61,9 +61,10 @@ def births(chance: np.random.Generator, a_day: int, days: int, change: int, rati
 
 @dataclass
 class Looked:
-    """A history, and the CUSUMs over it, each made when first asked for."""
+    """A history, the day of its change, and the CUSUMs over it, each made when asked for."""
 
     series: Series
+    change: int | None = None
 
     @cached_property
     def known(self) -> Path:
@@ -96,8 +97,12 @@ def _alarmed(path: Path) -> list[int]:
     return [(episode.alarm - path.series.first).days for episode in path.episodes]
 
 
-def _begins(bad: Bools) -> list[int]:
-    return [int(n) for n in np.flatnonzero(bad & ~np.concatenate([[False], bad[:-1]]))]
+def _begins(bad: Bools, first: int, change: int | None) -> list[int]:
+    """Days on which a state begins; it counts as begun on the day of the change if it holds."""
+    began = bad & ~np.concatenate([[False], bad[:-1]])
+    if change is not None:
+        began[change - first] |= bad[change - first]
+    return [int(n) + first for n in np.flatnonzero(began)]
 
 
 def _window(series: Series, days: int) -> tuple[npt.NDArray[np.float64], ...]:
@@ -110,7 +115,7 @@ def _gate(looked: Looked) -> list[int]:
     """The ratio of the last 28 days outside 103–107."""
     some, all_ = _window(looked.series, GATE_DAYS)
     ratios = 100 * some / np.maximum(all_ - some, 1)
-    return [n + GATE_DAYS - 1 for n in _begins((ratios < 103) | (ratios > 107))]
+    return _begins((ratios < 103) | (ratios > 107), GATE_DAYS - 1, looked.change)
 
 
 def _rule(looked: Looked) -> list[int]:
@@ -118,7 +123,7 @@ def _rule(looked: Looked) -> list[int]:
     some, all_ = _window(looked.series, RULE_DAYS)
     normal = share(NORMAL)
     z = (some - all_ * normal) / np.sqrt(all_ * normal * (1 - normal))
-    return [n + RULE_DAYS - 1 for n in _begins(np.abs(z) > 1.959964)]
+    return _begins(np.abs(z) > 1.959964, RULE_DAYS - 1, looked.change)
 
 
 METHODS: dict[str, tuple[str, Callable[[Looked], list[int]]]] = {
@@ -186,7 +191,8 @@ def simulate(
             found[key].alarms.append(len(METHODS[key][1](looked)))
     for ratio in SHIFTED:
         for _ in range(changed):
-            looked = Looked(births(chance, a_day, CHANGE + WATCHED, CHANGE, ratio))
+            series = births(chance, a_day, CHANGE + WATCHED, CHANGE, ratio)
+            looked = Looked(series, CHANGE)
             for key in methods:
                 after = [day for day in METHODS[key][1](looked) if day >= CHANGE]
                 delay = float(after[0] - CHANGE) if after else math.nan
