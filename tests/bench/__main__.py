@@ -33,6 +33,8 @@ from deploy.native.topics import ensure_topics
 from producers.kit import Publisher
 from schemas.sources import DEMONSTRATION
 from schemas.topics import specs
+from tests.bench.alerts import PROBES as ALERT_PROBES
+from tests.bench.alerts import alerts
 from tests.bench.workload import events
 from tests.e2e.stack import RunningStack
 
@@ -192,6 +194,10 @@ def main() -> None:
         folder = Path(name)
         results = stages(folder / "stages", options.events)
         results += end_to_end(folder / "whole", options.events, options.workers)
+        console.print(
+            f"{ALERT_PROBES} alerts, and {ALERT_PROBES} events that change one, to a webhook"
+        )
+        results += [_result(name, ms, "ms") for name, ms in alerts(folder / "alerts")]
     report = {
         "machine": {
             "cores": os.cpu_count(),
