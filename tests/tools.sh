@@ -10,7 +10,7 @@ needs() { # PACKAGE PROGRAM...: any of these programs will do
     for program; do
         command -v "$program" >/dev/null 2>&1 && return
     done
-    missing="$missing $package"
+    case " $missing " in *" $package "*) ;; *) missing="$missing $package" ;; esac
 }
 needs chromium chromium
 needs prometheus prometheus

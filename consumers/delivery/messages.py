@@ -108,7 +108,12 @@ def text(changes: Sequence[Change], language: str, most_bytes: int) -> Text:
         size = len(line.encode()) + 2
         needed = size if place == len(ordered) - 1 else size + len(rest.encode()) + 2
         if needed > left:
-            lines.append(_cut(line, left) if not lines else rest)
+            if not lines:
+                last = rest if len(ordered) > 1 else ""
+                lines.append(_cut(line, left - len(last.encode())))
+                rest = _more(len(ordered) - 1, language)
+            if len(lines) < len(ordered):
+                lines.append(rest)
             break
         lines.append(line)
         left -= size

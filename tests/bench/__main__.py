@@ -35,6 +35,8 @@ from schemas.sources import DEMONSTRATION
 from schemas.topics import specs
 from tests.bench import listen, readings
 from tests.bench.page import page_figures
+from tests.bench.alerts import PROBES as ALERT_PROBES
+from tests.bench.alerts import alerts
 from tests.bench.workload import events
 from tests.e2e.stack import RunningStack
 
@@ -236,6 +238,10 @@ def main() -> None:
         figures = readings.measure(folder / "readings")
         results += [{"name": n, "value": round(v, 3), "unit": unit} for n, v, unit in figures]
         results += end_to_end(folder / "whole", options.events, options.workers)
+        console.print(
+            f"{ALERT_PROBES} alerts, and {ALERT_PROBES} events that change one, to a webhook"
+        )
+        results += [_result(name, ms, "ms") for name, ms in alerts(folder / "alerts")]
     report = {
         "machine": {
             "cores": os.cpu_count(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from pydantic import TypeAdapter
 from consumers.delivery import signing
 from consumers.delivery.receivers import Receivers
 from consumers.delivery.service import Deliveries
+from consumers.delivery.silences import Silences, nothing
 from deploy.native.kafka import KafkaServer
 from deploy.native.topics import ensure_topics
 from schemas.topics import ALERTS, specs
@@ -47,11 +49,13 @@ def producer(kafka: KafkaServer) -> Iterator[KafkaProducer]:
 
 
 @contextmanager
-def delivering(kafka: KafkaServer, folder: Path, **receivers: dict[str, Any]) -> Iterator[None]:
+def delivering(
+    kafka: KafkaServer, folder: Path, silences: Silences = nothing, **receivers: dict[str, Any]
+) -> Iterator[None]:
     """The delivery, from when it knows what was told; its end is awaited."""
     (folder / "secret").write_text(SECRET)
     chosen = TypeAdapter(Receivers).validate_python(receivers)
-    deliveries = Deliveries(chosen, folder, kafka.bootstrap)
+    deliveries = Deliveries(chosen, folder, kafka.bootstrap, silences)
     ended, ready = threading.Event(), threading.Event()
     failures: list[BaseException] = []
 
@@ -177,6 +181,49 @@ def test_what_a_receiver_refuses_is_told_apart_from_what_it_would_take(
         published(producer, *(alert(n) for n in range(1, 6)), b"no alert")
         duty.wait(lambda it: len(it.told()) >= 4)
     assert sorted(duty.told()) == sorted(f"{n:032x}-firing" for n in (1, 2, 4, 5))
+
+
+def test_what_is_silenced_is_handed_to_nobody(
+    kafka: KafkaServer, producer: KafkaProducer, tmp_path: Path
+) -> None:
+    silent = frozenset({alert(1).id})
+    with Receiver() as duty, delivering(kafka, tmp_path, lambda: silent, duty=webhook(duty)):
+        published(producer, alert(1))
+        published(producer, alert(2), alert(1, state="resolved"))
+        duty.wait(lambda it: len(it.told()) >= 1)
+        published(producer, alert(3))
+        duty.wait(lambda it: len(it.told()) >= 2)
+    assert sorted(duty.told()) == [f"{n:032x}-firing" for n in (2, 3)]
+
+
+@pytest.mark.long
+def test_a_receiver_that_is_away_for_ten_minutes_gets_everything_once(
+    kafka: KafkaServer, producer: KafkaProducer, tmp_path: Path
+) -> None:
+    numbers = iter(range(1, 10_000))
+    sent: list[str] = []
+
+    def flow(seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            number = next(numbers)
+            changes = [alert(number), alert(number, state="resolved")]
+            published(producer, *changes)
+            sent.extend(f"{one.id}-{one.state}" for one in changes)
+            time.sleep(5)  # the pace, not a wait for anything
+
+    with Receiver() as duty:
+        duty.close()
+        with delivering(kafka, tmp_path, duty=webhook(duty)):
+            flow(300)
+        with delivering(kafka, tmp_path, duty=webhook(duty)):
+            flow(300)
+            duty.open()
+            duty.wait(lambda it: len(it.told()) >= len(sent), 120)
+            flow(10)
+            duty.wait(lambda it: len(it.told()) >= len(sent))
+    assert sorted(duty.told()) == sorted(sent)
+    assert len(duty.taken) <= 10, "what waited came in few messages"
 
 
 ALERTMANAGER = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -11,9 +11,12 @@ from kafka.structs import OffsetAndMetadata
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from consumers.alerts import decide
 from consumers.audit.audit import audit, remember
+from consumers.delivery.silences import Silenced
 from consumers.store.client import Store
 from consumers.store.embedded import EmbeddedStore
+from consumers.store.errors import StoreUnavailable
 from consumers.store.migrate import migrate
 from consumers.store.views import create_views
 from deploy.native.kafka import KafkaServer
@@ -100,6 +103,20 @@ def test_alerts_are_counted_by_their_newest_state(gauges: Gauges, store: Store) 
         (level, "critical", "resolved"): 1,
         (level, "warning", "firing"): 1,
     }
+
+
+def test_silences_are_those_that_last(store: Store) -> None:
+    put_alerts(store, alert(7), alert(8), alert(9))
+    now = datetime.now(UTC)
+    decide(store, alert(7).id, "silence", "duty", "known", now + timedelta(days=1))
+    decide(store, alert(8).id, "silence", "duty", "known", now - timedelta(minutes=1))
+    decide(store, alert(9).id, "ack", "duty", "known")
+    assert Silenced(lambda: store)() == {alert(7).id}
+
+    def away() -> Store:
+        raise StoreUnavailable("away")
+
+    assert Silenced(away)() == frozenset()
 
 
 def put_alerts(store: Store, *alerts: object) -> None:
