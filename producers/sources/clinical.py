@@ -51,6 +51,7 @@ _AREA = re.compile(r"[0-9]{6}([0-9]{3}|[0-9]{6})?")
 _NUMBER = re.compile(r"[A-Za-z0-9._:-]{1,40}")
 _HIDDEN_LONG = re.compile(r"(?<![0-9])[0-9]{17}[0-9Xx](?![0-9])")
 _HIDDEN_SHORT = re.compile(r"(?<![0-9])[0-9]{15}(?![0-9Xx])")
+_SHORTEST = 15
 _SPACED = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){13,16}[ -]?[0-9Xx](?![0-9])")
 
 
@@ -98,6 +99,8 @@ class Mapped:
 
 def holds_identity(text: str) -> bool:
     """Whether an identity number stands in a text, also right beside letters."""
+    if len(text) < _SHORTEST:
+        return False
     return any(is_long(found) for found in _HIDDEN_LONG.findall(text)) or any(
         is_short(found) for found in _HIDDEN_SHORT.findall(text)
     )
