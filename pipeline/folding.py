@@ -8,27 +8,15 @@ with the journal offset, so writing it again changes nothing.
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from operator import add
 from typing import Any, Protocol
 
 from pipeline.core.body import DAY, HOUSEHOLD, PLACE
-from pipeline.core.ledger import Posted, post
+from pipeline.core.ledger import post
 from pipeline.core.person import Person, person
 from pipeline.core.project import NOTHING, project
-from pipeline.core.reports import (
-    BODY,
-    DIGEST,
-    KIND,
-    KNOWN_ON,
-    RECORD_ID,
-    REVISION,
-    SOURCE,
-    VOID,
-    Report,
-    report,
-)
+from pipeline.core.reports import Report, report
 from pipeline.core.tally import Cell, Finding, Tally
-from pipeline.state import PartitionState, cell_key
+from pipeline.state import PartitionState
 from schemas.clock import local_day
 from schemas.events import KINDS
 
@@ -52,8 +40,10 @@ CELL_COLUMNS = (
     *("measure", "district", "day", "residency", "sex", "band", "known_on", "value"),
     *_OWNER,
 )
+_TOPICS = {kind: event.topic for kind, event in KINDS.items()}
 
 Row = tuple[Any, ...]
+Columns = Mapping[str, Sequence[Any]]
 FindingId = tuple[str, str, str, str]
 """Code, kind, record id and source of a finding about one person."""
 
@@ -79,24 +69,35 @@ class Flush:
         self.reports: list[Row] = []
         self.people: list[Row] = []
         self.findings: list[Row] = []
-        self.cells: list[Row] = []
         self.entries: list[tuple[str, Sequence[Report]]] = []
-        self.totals: list[tuple[bytes, int]] = []
+        self.totals: dict[int, dict[Cell, int]] = {}
 
-    def tables(self) -> Iterable[tuple[str, Sequence[str], list[Row]]]:
-        """Table, columns and rows."""
-        yield "reports", REPORT_COLUMNS, self.reports
-        yield "people_rows", PEOPLE_COLUMNS, self.people
-        yield "finding_rows", FINDING_COLUMNS, self.findings
-        yield "cells", CELL_COLUMNS, self.cells
+    def tables(self) -> Iterable[tuple[str, Columns]]:
+        """Tables and the columns of their new rows; none without rows."""
+        for table, columns, rows in (
+            ("reports", REPORT_COLUMNS, self.reports),
+            ("people_rows", PEOPLE_COLUMNS, self.people),
+            ("finding_rows", FINDING_COLUMNS, self.findings),
+        ):
+            if rows:
+                yield table, by_column(columns, rows)
+        if self.totals:
+            yield "cells", self.cell_columns()
 
-    def add_cells(self, posted: Iterable[Posted], totals: Iterable[int]) -> None:
-        """The absolute totals of this partition in some cells."""
-        shard, version = self.shard, self.version
-        self.cells += [
-            (*cell, known_on, total, shard, version)
-            for (cell, known_on), total in zip(posted, totals, strict=True)
-        ]
+    def cell_columns(self) -> Columns:
+        """The absolute totals of this partition in the cells that were touched."""
+        cells = [cell for totals in self.totals.values() for cell in totals]
+        values = [value for totals in self.totals.values() for value in totals.values()]
+        known = [day for day, totals in self.totals.items() for _ in totals]
+        owner = ([self.shard] * len(cells), [self.version] * len(cells))
+        return dict(
+            zip(CELL_COLUMNS, (*zip(*cells, strict=True), known, values, *owner), strict=True)
+        )
+
+
+def by_column(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Columns:
+    """Rows turned into columns; there must be one."""
+    return dict(zip(columns, zip(*rows, strict=True), strict=True))
 
 
 def version(epoch: int, offset: int) -> int:
@@ -131,12 +132,10 @@ def fold(
     differences: dict[int, dict[Cell, int]] = defaultdict(dict)
     for pseudonym, entry in zip(told, state.entries(list(told)), strict=True):
         _fold_person(flush, pseudonym, entry, told[pseudonym], priorities, differences)
-    posted = [(cell, known_on) for known_on, day in differences.items() for cell in day]
-    added = [value for day in differences.values() for value in day.values()]
-    keys = list(map(cell_key, posted))
-    totals = list(map(add, state.totals(keys), added))
-    flush.totals = list(zip(keys, totals, strict=True))
-    flush.add_cells(posted, totals)
+    for known_on, cells in differences.items():
+        if cells:
+            before = state.totals.known_on(known_on).get
+            flush.totals[known_on] = {cell: before(cell, 0) + more for cell, more in cells.items()}
     return flush
 
 
@@ -154,16 +153,18 @@ def _fold_person(
     for record in told:
         arrival = report(record.value, local_day(record.timestamp))
         posting = post(entry, arrival, priorities, tally)
-        flush.outcomes["new" if posting.changed else "repeat"] += 1
         if not posting.changed:
+            flush.outcomes["repeat"] += 1
             continue
+        flush.outcomes["new"] += 1
         changed = True
         entry = posting.entry
         flush.reports.append(_report_row(flush, arrival, record))
         for known_on, cells in posting.cells.items():
             day = differences[known_on]
-            for cell, value in cells.items():
-                day[cell] = day.get(cell, 0) + value
+            get = day.get
+            for cell, value in cells:
+                day[cell] = get(cell, 0) + value
         if tally.findings:
             seen.update((_identity(finding), finding) for finding in tally.findings)
         tally = posting.after
@@ -175,19 +176,19 @@ def _fold_person(
 
 
 def _report_row(flush: Flush, arrival: Report, record: JournalRecord) -> Row:
-    body = arrival[BODY]
+    kind, record_id, source, revision, void, digest, known_on, body = arrival
     partition, offset = LINEAGE.unpack(record.headers[0][1])
     return (
         record.key,
-        arrival[KIND],
-        arrival[RECORD_ID],
-        arrival[SOURCE],
-        arrival[REVISION],
-        arrival[VOID],
-        arrival[DIGEST].hex(),
-        arrival[KNOWN_ON],
+        kind,
+        record_id,
+        source,
+        revision,
+        void,
+        digest.hex(),
+        known_on,
         record.timestamp,
-        KINDS[arrival[KIND]].topic,
+        _TOPICS[kind],
         partition,
         offset,
         None if body is None else body[DAY],
@@ -209,23 +210,21 @@ def finding_rows(
     flush: Flush, pseudonym: str, seen: Mapping[FindingId, Finding], now: Tally
 ) -> list[Row]:
     """Rows of the findings that stand now, and of those seen before that no longer do."""
-    standing = {_identity(finding): finding for finding in now.findings}
-    gone = {identity: finding for identity, finding in seen.items() if identity not in standing}
+    rows = _rows_of(flush, pseudonym, now.findings, stands=1)
+    if seen:
+        standing = set(map(_identity, now.findings))
+        gone = [finding for identity, finding in seen.items() if identity not in standing]
+        rows += _rows_of(flush, pseudonym, gone, stands=0)
+    return rows
+
+
+def _rows_of(
+    flush: Flush, pseudonym: str, findings: Iterable[Finding], *, stands: int
+) -> list[Row]:
+    owner = stands, flush.shard, flush.version
     return [
-        (
-            finding.code,
-            pseudonym,
-            finding.kind,
-            finding.record_id,
-            finding.source,
-            finding.day,
-            finding.district,
-            stands,
-            flush.shard,
-            flush.version,
-        )
-        for stands, findings in ((1, standing), (0, gone))
-        for finding in findings.values()
+        (code, pseudonym, kind, record_id, source, day, district, *owner)
+        for code, kind, record_id, source, day, district in findings
     ]
 
 

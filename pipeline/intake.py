@@ -18,6 +18,7 @@ import orjson
 from consumers.store.client import Store
 from pipeline.batching import Batch
 from pipeline.folding import LINEAGE, LINEAGE_HEADER
+from pipeline.forgotten import digest_of
 from pipeline.journal import Journal, JournalRecord, partition_of
 from pipeline.metrics import ACCEPTED, FLUSH_SECONDS, OTHER, REFUSED
 from pipeline.purge import Purge
@@ -93,6 +94,7 @@ mended and sent again (15 digits inside a record's number are no identity number
 _UNTIMELY = Refusal(
     Code.IMPOSSIBLE_DATE, "The message's timestamp is no time from 1970 to 2298 in milliseconds."
 )
+_FORGOTTEN = Refusal(Code.FORGOTTEN, "The event is about a person who was forgotten.")
 _IN_HEADER = Refusal(Code.PLAIN_IDENTITY, "A header of the message holds a plain identity number.")
 
 
@@ -133,6 +135,8 @@ class Intake:
         started = time.perf_counter()
         registered = await self._registry.current()
         result = self.sort(batch, registered.accepted)
+        if registered.forgotten:
+            result = self._without_forgotten(batch, result, registered.forgotten)
         writes = [self._journal.write(result.accepted)]
         if result.refused:
             writes.append(self._keep(batch.topic, result.refused))
@@ -171,6 +175,24 @@ class Intake:
                 event = fault
             refused.append(self._refuse(topic, record, event))
         return Sorted(accepted, refused, kinds)
+
+    def _without_forgotten(self, batch: Batch, result: Sorted, forgotten: frozenset[str]) -> Sorted:
+        """Refuse what is about a forgotten person, keep nothing of it, and purge it."""
+        spared = [one for one in result.accepted if digest_of(one[2] or b"") not in forgotten]
+        if len(spared) == len(result.accepted):
+            return result
+        kept = {LINEAGE.unpack(item[4][0][1])[1] for item in spared}
+        refused = {item.record.offset for item in result.refused}
+        kinds = Counter(result.kinds)
+        late = []
+        for record in batch.records:
+            if record.offset in kept or record.offset in refused:
+                continue
+            event = orjson.loads(record.value or b"")
+            kinds[event["kind"], event["source"]] -= 1
+            found = self._refuse(batch.topic, record, _FORGOTTEN)
+            late.append(found._replace(key=None, value=b"", purge=True))
+        return Sorted(spared, [*result.refused, *late], kinds)
 
     def _refuse(self, topic: str, record: Any, refusal: Refusal) -> Refused:
         raw = record.value or b""

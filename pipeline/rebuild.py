@@ -19,7 +19,6 @@ from typing import TypeVar
 from consumers.store.client import Store
 from pipeline.core.project import project
 from pipeline.folding import (
-    CELL_COLUMNS,
     EPOCH_BITS,
     FINDING_COLUMNS,
     PEOPLE_COLUMNS,
@@ -31,10 +30,10 @@ from pipeline.folding import (
     people_row,
     version,
 )
-from pipeline.ledger import ReadJournal
+from pipeline.ledger import ReadJournal, forgotten_cells
 from pipeline.registry import Registry
 from pipeline.state import PartitionState, StateHeld
-from pipeline.writing import insert, until_stored
+from pipeline.writing import insert, insert_columns, until_stored
 from schemas.sources import Priorities
 
 Item = TypeVar("Item")
@@ -82,6 +81,7 @@ async def rebuild(
         state = PartitionState(folder)
         try:
             state.begin_epoch(epoch)
+            state.begin_with_forgotten(await forgotten_cells(store, partition))
             priorities = (await registry.current()).priorities
             async for records in read_journal(partition, 0, end):
                 flush = fold(state, partition, records, priorities)
@@ -110,10 +110,10 @@ async def _publish(
     """Write everything the state holds."""
     newest = version(state.epoch, max(state.offset - 1, 0))
     flush = Flush(partition, state.offset, newest)
-    for some in _some(state.all_totals()):
-        flush.cells.clear()
-        flush.add_cells(*zip(*some, strict=True))
-        await insert(store, "cells", CELL_COLUMNS, flush.cells)
+    for known_on, totals in state.totals.all():
+        for some in _some(totals.items()):
+            flush.totals = {known_on: dict(some)}
+            await insert_columns(store, "cells", flush.cell_columns())
     for entries in _some(state.all_entries()):
         people: list[Row] = []
         findings: list[Row] = []

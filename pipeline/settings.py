@@ -1,5 +1,6 @@
 """Every setting, in one typed list: environment ``POPFLOW_*`` over one TOML file over defaults."""
 
+import json
 import os
 import tomllib
 from difflib import get_close_matches
@@ -8,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from consumers.delivery.receivers import Receivers
 from schemas.topics import PARTITIONS
 
 PREFIX = "POPFLOW_"
@@ -29,6 +31,16 @@ class SettingsError(ValueError):
     """A setting that cannot be used; the message names it and the way out."""
 
 
+def _from_json(value: Any) -> Any:
+    """A table that came as a variable of the environment."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no JSON: {error}") from None
+
+
 class Settings(BaseModel):
     """What an operator can choose. ``popflow settings`` prints this list."""
 
@@ -41,6 +53,14 @@ class Settings(BaseModel):
     bootstrap: str | None = Field(
         default=None,
         description="Kafka servers to use instead of an own one 已有 Kafka 地址",
+    )
+    kafka_client: Path | None = Field(
+        default=None,
+        description="file that says who we are towards Kafka: TLS, user, password Kafka 客户端文件",
+    )
+    secure: bool = Field(
+        default=False,
+        description="a new stack's own Kafka asks everybody for certificate and password 安全模式",
     )
     clickhouse: str | None = Field(
         default=None,
@@ -118,10 +138,23 @@ class Settings(BaseModel):
         default="WARNING", description="of the workers' log: debug, info, warning, error 日志级别"
     )
 
+    receivers: Annotated[Receivers, BeforeValidator(_from_json)] = Field(
+        default={},
+        description="who is told of alerts: tables [receivers.NAME]; as a variable JSON 告警接收者",
+    )
+
     @property
     def state(self) -> Path:
         """Folder of the partitions' state."""
         return self.data / "state"
+
+    def environment(self) -> dict[str, str]:
+        """All of it as variables, for a process that is to have the same settings."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        return {
+            PREFIX + name.upper(): json.dumps(value) if isinstance(value, dict) else str(value)
+            for name, value in values.items()
+        }
 
     @property
     def gateway_tokens(self) -> Path:
@@ -176,11 +209,12 @@ def _spelled(
     name: str, values: dict[str, Any], written: dict[str, Any], given: dict[str, Any]
 ) -> str:
     """A setting as the user wrote it, so that it is found."""
-    if given.get(name) is not None:
-        return f"--{name.replace('_', '-')}"
-    if name in written and values[name] is written[name]:
+    setting = name.partition(".")[0]
+    if given.get(setting) is not None:
+        return f"--{setting.replace('_', '-')}"
+    if setting in written and values[setting] is written[setting]:
         return f"setting {name} in {FILE}"
-    return f"setting {PREFIX}{name.upper()}"
+    return f"setting {PREFIX}{setting.upper()}"
 
 
 def _check_names(written: dict[str, Any], path: Path) -> None:

@@ -10,26 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
+from rocksdict import (
+    BlockBasedOptions,
+    BottommostLevelCompaction,
+    Cache,
+    CompactOptions,
+    Options,
+    Rdict,
+    WriteBatch,
+)
 
-from pipeline.core.ledger import Posted
 from pipeline.core.reports import Report
+from pipeline.totals import ByDay, Totals
 
-FORMAT = 1
+FORMAT = 2
 """Of the keys and values below; a folder of another format is folded anew."""
 
-_ENTRY, _TOTAL, _META = b"e", b"t", b"m"
+_ENTRY, _TOTAL, _META, _FORGOTTEN = b"e", b"t", b"m", b"f"
 _encode = msgspec.msgpack.Encoder().encode
 _decode_entry = msgspec.msgpack.Decoder(
     list[tuple[str, str, str, int, bool, bytes, int, tuple[Any, ...] | None]]
 ).decode
 _decode_meta = msgspec.msgpack.Decoder(dict[str, int]).decode
-_decode_cell = msgspec.msgpack.Decoder(tuple[tuple[str, str, int, str, str, str], int]).decode
-
-
-def cell_key(posted: Posted) -> bytes:
-    """Where the total of a cell is kept."""
-    return _TOTAL + _encode(posted)
 
 
 def _options() -> Options:
@@ -55,6 +57,7 @@ class PartitionState:
         offset: the first journal offset that is not yet in the state.
         epoch: how often the figures were rebuilt on purpose; leads every row's version.
         is_new: nothing was ever written to it.
+        totals: what the partition has counted so far.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -75,38 +78,38 @@ class PartitionState:
         self.is_new = not found
         self.offset = found.get("offset", 0)
         self.epoch = found.get("epoch", 0)
+        self.totals = Totals(self._db, _TOTAL)
+        self._forgotten = Totals(self._db, _FORGOTTEN)
 
     def entries(self, persons: Sequence[str]) -> list[list[Report]]:
         """The reports of each person, an empty list for one never heard of."""
-        found = self._get([_ENTRY + bytes.fromhex(person) for person in persons])
+        found: list[bytes | None] = self._db.get(  # type: ignore[assignment]
+            [_ENTRY + bytes.fromhex(person) for person in persons]
+        )
         return [_decode_entry(entry) if entry else [] for entry in found]
-
-    def totals(self, keys: Sequence[bytes]) -> list[int]:
-        """What this partition has counted so far in each cell, by :func:`cell_key`."""
-        return [
-            int.from_bytes(total, "little", signed=True) if total else 0
-            for total in self._get(keys)
-        ]
-
-    def _get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        found: list[bytes | None] = self._db.get(list(keys))  # type: ignore[assignment]
-        return found
 
     def commit(
         self,
         offset: int,
         entries: Iterable[tuple[str, Sequence[Report]]],
-        totals: Iterable[tuple[bytes, int]],
+        totals: ByDay,
     ) -> None:
-        """Write entries, totals and the offset behind them at once: all of it or nothing."""
+        """Write entries, totals and the offset behind them at once: all of it or nothing.
+
+        Args:
+            offset: the first journal offset that is not in it.
+            entries: persons with all their reports.
+            totals: new totals of cells, by the day of knowledge.
+        """
         batch = WriteBatch(raw_mode=True)
         put = batch.put
         for person, entry in entries:
             put(_ENTRY + bytes.fromhex(person), _encode(entry))
-        for key, total in totals:
-            put(key, total.to_bytes(8, "little", signed=True))
+        for known_on, some in totals.items():
+            self.totals.put(batch, known_on, some)
         self._put_meta(batch, offset)
         self._db.write(batch)
+        self.totals.trim()
 
     def begin_epoch(self, epoch: int) -> None:
         """Mark an empty state as the one of a new epoch."""
@@ -121,19 +124,45 @@ class PartitionState:
 
     def all_entries(self) -> Iterator[tuple[str, list[Report]]]:
         """Every person with the person's reports, by person."""
-        for key, value in self._from(_ENTRY):
-            yield key.hex(), _decode_entry(value)
-
-    def all_totals(self) -> Iterator[tuple[Posted, int]]:
-        """Every cell this partition ever counted in, zero ones included."""
-        for key, value in self._from(_TOTAL):
-            yield _decode_cell(key), int.from_bytes(value, "little", signed=True)
-
-    def _from(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        for key, value in self._db.items(from_key=prefix):
-            if not isinstance(key, bytes) or not key.startswith(prefix):
+        for key, value in self._db.items(from_key=_ENTRY):
+            if not isinstance(key, bytes) or not key.startswith(_ENTRY):
                 return
-            yield key[1:], bytes(value)
+            yield key[1:].hex(), _decode_entry(bytes(value))
+
+    def forget(self, persons: Sequence[str], cells: ByDay) -> None:
+        """Drop persons' entries; the totals keep what they added, and so does a sum without names.
+
+        Args:
+            persons: whose entries go.
+            cells: what they added, all of them together.
+        """
+        batch = WriteBatch(raw_mode=True)
+        for person in persons:
+            batch.delete(_ENTRY + bytes.fromhex(person))
+        for known_on, added in cells.items():
+            before = self._forgotten.known_on(known_on).get
+            sums = {cell: before(cell, 0) + value for cell, value in added.items()}
+            self._forgotten.put(batch, known_on, sums)
+        self._put_meta(batch, self.offset)
+        self._db.write(batch)
+        self._db.flush()
+        # Forced: what is deleted, and the mark that it is, would stay in files of the last level.
+        whole = CompactOptions()
+        whole.set_bottommost_level_compaction(BottommostLevelCompaction.force())
+        self._db.compact_range(None, None, whole)
+
+    def forgotten(self) -> ByDay:
+        """What forgotten persons still add to this partition's totals."""
+        return dict(self._forgotten.all())
+
+    def begin_with_forgotten(self, cells: ByDay) -> None:
+        """Start an empty state's totals with what forgotten persons add to them."""
+        batch = WriteBatch(raw_mode=True)
+        for known_on, totals in cells.items():
+            self._forgotten.put(batch, known_on, totals)
+            self.totals.put(batch, known_on, totals)
+        self._put_meta(batch, self.offset)
+        self._db.write(batch)
 
     def size_bytes(self) -> int:
         """Estimated bytes of live data on disk."""

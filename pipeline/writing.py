@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from consumers.store.client import Store
 from consumers.store.errors import StoreUnavailable
+from pipeline.folding import Columns, by_column
 from pipeline.metrics import STORE_RETRIES
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,10 @@ async def insert(
     store: Store, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> None:
     """Write rows, if there are any; returns when every reader sees them."""
-    if not rows:
-        return
-    named = dict(zip(columns, zip(*rows, strict=True), strict=True))
-    await until_stored(lambda: asyncio.to_thread(store.insert, table, named))
+    if rows:
+        await insert_columns(store, table, by_column(columns, rows))
+
+
+async def insert_columns(store: Store, table: str, columns: Columns) -> None:
+    """Write rows given as columns; returns when every reader sees them."""
+    await until_stored(lambda: asyncio.to_thread(store.insert, table, columns))

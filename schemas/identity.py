@@ -110,8 +110,10 @@ def suspect(raw: bytes) -> bool:
     Escapes can hide the digits (``\u0033``) or what stands beside them.
     """
     shape = raw.translate(_SHAPE)
+    if _RUN not in shape:
+        return b"\\u003" in raw
     if b"\\" in raw:
-        return b"\\u003" in raw or _RUN in shape
+        return True
     return _LONG_SHAPE in shape or _LONG_X_SHAPE in shape or _SHORT_SHAPE in shape
 
 

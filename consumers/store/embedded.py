@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,33 +20,36 @@ from consumers.store.errors import StoreRefused, StoreUnavailable
 
 WRITER = "popflow_writer"
 READER = "popflow_reader"
+PUBLIC = "popflow_public"
 
 
 @dataclass(frozen=True)
 class Users:
-    """The passwords of one store's two users, read from its credentials file."""
+    """The passwords of one store's users, read from its credentials file."""
 
     path: Path
     writer_password: str
     reader_password: str
+    public_password: str
 
 
 def users(folder: Path) -> Users:
-    """Read a store's credentials, made once a folder (mode 0600).
+    """Read a store's credentials, made once a folder (mode 0600); users it lacks are added.
 
     Raises:
         StoreRefused: The file is there and not readable as credentials.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / "credentials.json"
-    fresh = {
-        WRITER: {"password": secrets.token_urlsafe(24), "readonly": False},
-        READER: {"password": secrets.token_urlsafe(24), "readonly": True},
+    made: dict[str, dict[str, Any]] = {
+        WRITER: {"readonly": False},
+        READER: {"readonly": True},
+        PUBLIC: {"readonly": True, "public": True},
     }
+    fresh = {name: {"password": secrets.token_urlsafe(24), **can} for name, can in made.items()}
     draft = folder / f"credentials.{os.getpid()}.new"
     if not path.exists():
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(fresh, file)
+        _write(draft, fresh)
         try:
             # Of two that start at once, the first one's passwords stand.
             os.link(draft, path)
@@ -55,9 +59,19 @@ def users(folder: Path) -> Users:
             draft.unlink()
     try:
         held = json.loads(path.read_bytes())
-        return Users(path, held[WRITER]["password"], held[READER]["password"])
+        if PUBLIC not in held and READER in held:  # made by an earlier popflow
+            held = {**fresh, **held}
+            _write(draft, held)
+            draft.replace(path)
+        passwords = [held[name]["password"] for name in (WRITER, READER, PUBLIC)]
+        return Users(path, *passwords)
     except (OSError, ValueError, KeyError, TypeError):
         raise StoreRefused(f"{path} is damaged; remove it to have it made anew") from None
+
+
+def _write(path: Path, users: Mapping[str, Any]) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(users, file)
 
 
 def server_command(
@@ -155,9 +169,14 @@ class EmbeddedStore:
             self._process.kill()
             self._reap()
 
-    def store(self, *, reader: bool = False) -> Store:
-        """Connect as the writer, or as the reader."""
-        name, password = (READER, self.reader_password) if reader else (WRITER, self.password)
+    def store(self, *, reader: bool = False, public: bool = False) -> Store:
+        """Connect as the writer, as the reader, or as the public."""
+        known = self._known_users()
+        name, password = WRITER, known.writer_password
+        if reader:
+            name, password = READER, known.reader_password
+        if public:
+            name, password = PUBLIC, known.public_password
         return Store.connect(self.url, name, password)
 
     @property

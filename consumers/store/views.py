@@ -10,6 +10,8 @@ import hashlib
 from fractions import Fraction
 
 from consumers.store.client import DATABASE, Store
+from consumers.store.public import public_views
+from pipeline.catalogue.formulas import formula
 from pipeline.catalogue.indicators import INDICATORS
 from pipeline.catalogue.selection import select
 from pipeline.catalogue.series import quoted
@@ -20,7 +22,12 @@ from pipeline.catalogue.vocabulary import UNITS
 
 def views() -> dict[str, str]:
     """The SELECT of each view, by its name."""
-    return {"indicators_as_known": readings_sql(select()), "targets": _targets()}
+    return {
+        "indicators_as_known": readings_sql(select()),
+        "targets": _targets(),
+        "catalogue": _catalogue(),
+        **public_views(),
+    }
 
 
 def create_views(store: Store) -> list[str]:
@@ -78,6 +85,22 @@ def _targets() -> str:
     )
     names = ", ".join(column.split()[0] for column in columns.split(", "))
     return f"SELECT {names} FROM values({quoted(columns)}, {', '.join(rows)})"  # noqa: S608
+
+
+def _catalogue() -> str:
+    """What each indicator is: names, unit and formula, to be shown wherever its value is."""
+    rows = []
+    for key, entry in INDICATORS.items():
+        texts = (key, entry.name_zh, entry.name_en, *UNITS[entry.unit][1:], *formula(entry))
+        words = ", ".join(quoted(text) for text in (*texts, entry.interval, entry.source))
+        rows.append(f"({words})")
+    names = (
+        "indicator",
+        *("name_zh", "name_en", "unit_zh", "unit_en", "formula_zh", "formula_en"),
+        *("interval", "source"),
+    )
+    columns = ", ".join(f"{name} String" for name in names)
+    return f"SELECT {', '.join(names)} FROM values({quoted(columns)}, {', '.join(rows)})"  # noqa: S608
 
 
 def _number(value: Fraction | None) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import partial
 from typing import NamedTuple
 
 from pipeline.catalogue.model import (
@@ -80,6 +81,7 @@ class Known:
         people: rows of baselines.
         facts: newest value by key and district.
         stocks: what was found before, by stock, base, district and day.
+        changes: likewise, by stock, base and district.
     """
 
     as_of: date
@@ -87,6 +89,9 @@ class Known:
     people: dict[Baseline, list[Person]]
     facts: dict[tuple[str, str], Fraction]
     stocks: dict[tuple[Stock, str, str, date], int] = field(default_factory=dict)
+    changes: dict[tuple[Stock, str, str], list[tuple[date, int, date | None]]] = field(
+        default_factory=dict
+    )
 
     @property
     def newest(self) -> Baseline | None:
@@ -233,17 +238,15 @@ class _Place:
 
     def count(self, term: Count, day: date | None = None) -> int:
         """Events of the window, or of one of its days."""
-        within = term.border and self.area == CITY
         return sum(
             cell.value
             for cell in self.known.cells.get(term.measure, ())
             if cell.district in _districts(self.area)
             and self.days.before < cell.day <= self.days.last
             and (day is None or cell.day == day)
-            and (not (self.base or term.residency) or cell.residency in term.residencies(self.base))
-            and term.sex in ("", cell.sex)
-            and (not term.bands or cell.band in term.bands)
-            and not (within and cell.band != "outside")
+            and term.holds(
+                self.base, cell.residency, cell.sex, cell.band, in_city=self.area == CITY
+            )
         )
 
     def stock(self, term: Stock) -> Fraction:
@@ -268,32 +271,35 @@ class _Place:
         return self.known.stocks[place]
 
     def _counted(self, term: Stock, district: str, day: date) -> int:
-        people = 0
+        return sum(
+            value * ((changed <= day) - (origin is not None and changed <= origin))
+            for changed, value, origin in self._changes(term, district)
+        )
+
+    def _changes(self, term: Stock, district: str) -> list[tuple[date, int, date | None]]:
+        """Day and size of each change, and the day whose baseline holds it already."""
+        place = (term, self.base, district)
+        if place in self.known.changes:
+            return self.known.changes[place]
+        belongs = self._of(term)
+        changes: list[tuple[date, int, date | None]] = []
         for measure in term.measures(self.base):
-            origin = date.min
-            if measure == "population":
-                people += self._baseline(self.known.newest, district, self._of(term))
-                origin = self.known.newest[0] if self.known.newest else date.min
-            for cell in self.known.cells.get(measure, ()):
-                if cell.district == district and self._of(term)(cell.sex, _year(cell.band)):
-                    people += cell.value * ((cell.day <= day) - (cell.day <= origin))
-        return people
+            origin = None
+            if measure == "population" and self.known.newest is not None:
+                origin = self.known.newest[0]
+                people = self._baseline(self.known.newest, district, belongs)
+                changes.append((date.min, people, None))
+            changes += [
+                (cell.day, cell.value, origin)
+                for cell in self.known.cells.get(measure, ())
+                if cell.district == district and belongs(cell.sex, _year(cell.band))
+            ]
+        self.known.changes[place] = changes
+        return changes
 
     def _of(self, term: Stock) -> Callable[[str, int | None], bool]:
         """Whether somebody of a sex and birth year belongs to a stock."""
-        year = self.days.last.year
-
-        def belongs(sex: str, born: int | None) -> bool:
-            if term.sex not in ("", sex):
-                return False
-            if term.ages is None:
-                return True
-            first, last = term.ages
-            return (
-                born is not None and first <= year - born and (last is None or year - born <= last)
-            )
-
-        return belongs
+        return partial(term.holds, self.days.last.year)
 
     def _baseline(
         self, days: Baseline | None, district: str, of: Callable[[str, int | None], bool]

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pipeline.catalogue import series
+from pipeline.catalogue import delays_sql, series
 from pipeline.catalogue.model import Between, Chapman, Count, Fact, Indicator, One, Stock
+from pipeline.catalogue.poisson_sql import limits_sql
 from pipeline.catalogue.selection import PARTS_PER_ONE, Selection, mothers, unknown_sex, women
-from pipeline.catalogue.series import Series, quoted
+from pipeline.catalogue.series import Series, listed, quoted
 from pipeline.catalogue.vocabulary import REPORTS
+from pipeline.core.delays import FINAL
+from pipeline.core.published import PLACES, PROVISIONAL, REVISED, SETTLED, SETTLED_AFTER
 from pipeline.core.rates import GROUP_YEARS, UNKNOWN_SEX_LIMIT, Z
 
 _BIRTHS, _UNKNOWN, _WOMEN = "arraySlice(detail, 1, 7)", "detail[8]", "arraySlice(detail, 9)"
@@ -55,27 +58,71 @@ ARRAY JOIN e.3 AS i"""  # noqa: S608
 
 
 def readings_sql(selection: Selection) -> str:
-    """Readings with value, closed intervals, reason and note.
+    """Readings with everything a reader gets: the view ``indicators_as_known``.
 
-    ``low`` and ``high`` are null where the interval is exact Poisson, which has no closed form.
+    ``status`` and ``completeness`` are those of the day of knowledge (or of today, if that comes
+    first); ``revised`` and ``published_at`` are those of what had been published by then.
     """
+    known_on = "least({known_on:Date32}, toDate32(now('Asia/Shanghai')))"
+    shares = delays_sql.shares_sql(known_on)
+    measures = ", ".join(
+        f"{quoted(entry.key)}, [{listed(delays_sql.counted(entry))}]::Array(String)"
+        for entry in selection.entries
+    )
+    complete = delays_sql.completeness_sql("counted", "shares", "age", "toInt32(days)")
+    return f"""WITH {shares} AS shares, map({measures}) AS measures_of
+SELECT
+    r.indicator AS indicator, r.base AS base, r.district AS district, r.`window` AS `window`,
+    {{as_of:Date32}} AS as_of, {{known_on:Date32}} AS known_on,
+    r.numerator AS numerator, r.denominator AS denominator,
+    r.value AS value, r.low AS low, r.high AS high,
+    round(r.complete, {PLACES}) AS completeness,
+    multiIf(p.status = '{REVISED}', p.status,
+        r.age >= {SETTLED_AFTER} OR ifNull(r.complete, 0) >= {FINAL}, '{SETTLED}',
+        '{PROVISIONAL}') AS status,
+    r.reason AS reason, r.note AS note,
+    if(p.published = 0, NULL, p.published_at) AS published_at
+FROM (
+    SELECT *, measures_of[indicator] AS counted,
+        toInt32({known_on}) - toInt32({{as_of:Date32}}) AS age,
+        {complete} AS complete
+    FROM (
+{values_sql(selection)}
+    )
+) AS r
+LEFT JOIN (
+    SELECT o.indicator AS indicator, o.base AS base, o.district AS district,
+        o.`window` AS `window`, 1 AS published,
+        argMax(o.status, (o.known_on, o.published_at)) AS status,
+        max((o.known_on, o.published_at)).2 AS published_at
+    FROM population.readings AS o
+    WHERE o.as_of = {{as_of:Date32}} AND o.known_on <= {{known_on:Date32}}
+    GROUP BY o.indicator, o.base, o.district, o.`window`
+) AS p ON r.indicator = p.indicator AND r.base = p.base AND r.district = p.district
+    AND r.`window` = p.`window`"""  # noqa: S608
+
+
+def values_sql(selection: Selection) -> str:
+    """Readings with value, interval, reason and note, and the days of their windows."""
+    garwood_low, garwood_high = limits_sql("top")
     half = f"{Z} * sqrt(share * (1 - share) / whole + {Z * Z / 4} / (whole * whole))"
     shrink = f"(1 + {Z * Z} / whole)"
     middle = f"(share + {Z * Z / 2} / whole)"
     fertility = f"factor * {GROUP_YEARS} * arraySum(arrayMap((n, w) -> n / w, {_BIRTHS}, {_WOMEN}))"
     return f"""SELECT
-    indicator, base, district, `window`,
-    {{as_of:Date32}} AS as_of, {{known_on:Date32}} AS known_on,
+    indicator, base, district, `window`, days,
     if(missing = '', top, NULL) AS numerator,
     if(missing = '', bottom, NULL) AS denominator,
     if(why = '', quotient, NULL) AS value,
     multiIf(why != '' OR NOT closed, NULL,
         form = 'wilson', factor * p_low,
+        form = 'garwood', factor / bottom * {garwood_low},
         form = 'wilson_odds', factor * p_low / (1 - p_low),
         form IN ('chapman', 'fertility'), greatest(0., quotient - {Z} * deviation),
         quotient - {Z} * deviation) AS low,
     multiIf(why != '' OR NOT closed, NULL,
         form = 'wilson', factor * p_high,
+        form = 'garwood', factor / bottom * {garwood_high},
         form = 'wilson_odds', factor * p_high / (1 - p_high),
         form = 'chapman', least(factor, quotient + {Z} * deviation),
         quotient + {Z} * deviation) AS high,
@@ -122,9 +169,10 @@ def _reason() -> str:
 
 
 def _closed() -> str:
-    """Whether a reading has an interval that is closed."""
+    """Whether a reading has an interval."""
     return (
-        "multiIf(form IN ('none', 'garwood'), 0, form = 'wilson', top >= 0 AND top <= bottom,"
+        "multiIf(form = 'none', 0, form = 'wilson', top >= 0 AND top <= bottom,"
+        " form = 'garwood', top >= 0,"
         " form = 'wilson_odds', top >= 0, form = 'difference', detail[1] >= 0,"
         " form = 'ratio_of_sums', detail[1] >= 2, 1)"
     )

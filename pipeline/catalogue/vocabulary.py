@@ -50,6 +50,7 @@ class Measure:
         residencies: which residencies its cells have.
         bands: which bands its cells have, where an entry may choose among them.
         stock: its cells are changes; their sum up to a day is the state at that day's end.
+        nowcast: recent days are estimated as they will be.
     """
 
     name_zh: str
@@ -57,32 +58,33 @@ class Measure:
     residencies: tuple[str, ...] = LIVING_HERE
     bands: tuple[str, ...] = ()
     stock: bool = False
+    nowcast: bool = False
 
 
 MEASURES = {
-    "births": Measure("活产", "live births", bands=MOTHER_BANDS),
+    "births": Measure("活产", "live births", bands=MOTHER_BANDS, nowcast=True),
     "births_by_report": Measure("活产（按报告部门）", "live births by report", bands=REPORTS),
     "births_weighed": Measure("已称重活产", "live births weighed"),
     "low_weight_births": Measure("低出生体重活产", "live births under 2,500 g"),
     "births_late": Measure("迟报出生", "births first known after 30 days"),
     "stillbirths": Measure("死胎死产", "stillbirths"),
-    "perinates": Measure("围产儿", "perinates"),
+    "perinates": Measure("围产儿", "perinates", nowcast=True),
     "perinates_with_defect": Measure("出生缺陷围产儿", "perinates with a defect"),
-    "deaths": Measure("死亡", "deaths"),
+    "deaths": Measure("死亡", "deaths", nowcast=True),
     "deaths_by_report": Measure("死亡（按报告部门）", "deaths by report", bands=REPORTS),
     "deaths_late": Measure("迟报死亡", "deaths first known after 45 days"),
     "neonatal_deaths": Measure("新生儿死亡", "neonatal deaths"),
-    "infant_deaths": Measure("婴儿死亡", "infant deaths"),
+    "infant_deaths": Measure("婴儿死亡", "infant deaths", nowcast=True),
     "under5_deaths": Measure("5岁以下儿童死亡", "deaths under five"),
     "maternal_deaths": Measure("孕产妇死亡", "maternal deaths"),
-    "arrivals": Measure("迁入", "arrivals", bands=ENDS),
-    "departures": Measure("迁出", "departures", bands=ENDS),
+    "arrivals": Measure("迁入", "arrivals", bands=ENDS, nowcast=True),
+    "departures": Measure("迁出", "departures", bands=ENDS, nowcast=True),
     "arrivals_registered_in_time": Measure(
         "及时登记的流入", "arrivals registered in time", ("migrant",)
     ),
     "endorsements_due": Measure("到期应签注", "endorsements due", ("migrant",)),
     "endorsed_in_time": Measure("按时签注", "endorsed in time", ("migrant",)),
-    "discharges": Measure("出院", "discharges", EVERYBODY),
+    "discharges": Measure("出院", "discharges", EVERYBODY, nowcast=True),
     "bed_days": Measure("出院者占用床日", "bed days", EVERYBODY),
     "hospital_deaths": Measure("住院死亡", "deaths in hospital", EVERYBODY),
     "in_policy_fen": Measure("政策范围内费用", "in-policy cost", EVERYBODY, SCHEMES),
@@ -157,6 +159,7 @@ REASONS = {
     "no_women_of_an_age": ("某年龄组没有妇女", "an age group of five years has no women"),
     "ages_unknown": ("母亲年龄均未知", "no mother's age is known"),
     "one_source": ("只有一个部门报告", "only one sector reports"),
+    "small_count": ("数目过小，不予公布", "a count behind it is too small to be published"),
 }
 """Why a reading has no value."""
 

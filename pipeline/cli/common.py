@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,13 @@ from rich.table import Table
 from deploy.native.endpoints import Endpoints, running
 from pipeline.cli.entry import fail as fail
 from pipeline.settings import Settings, SettingsError, load
+from producers.access import use
 
 if TYPE_CHECKING:
     from consumers.store.client import Store
 
+SIMULATED = ("demo.cursor.json", "simulate.spool")
+"""What a simulated city leaves in the data folder: where one of them is, figures are simulated."""
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -32,6 +36,29 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     return data_option(json_option(command))
 
 
+class _Day(click.ParamType):
+    """A local day, YYYY-MM-DD."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 - a civil date
+        except ValueError:
+            self.fail(f"{value!r} is no day: write it as 2018-12-31", param, ctx)
+
+
+DAY = _Day()
+"""Type of options and arguments that are days."""
+
+
+def day_option(name: str, told: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option that takes a day."""
+    return click.option(name, type=DAY, metavar="DAY", help=told)
+
+
 def settings(data: Path | None, **given: Any) -> Settings:
     """The settings of a command; a wrong one is wrong use (2)."""
     try:
@@ -43,6 +70,8 @@ def settings(data: Path | None, **given: Any) -> Settings:
 def endpoints(chosen: Settings) -> Endpoints:
     """Where Kafka and ClickHouse answer: a running stack's, or the given servers'."""
     found = running(chosen.data)
+    own = found.kafka_client if found is not None else None
+    use(chosen.kafka_client or (Path(own) if own else None))
     if found is not None:
         return found
     if not (chosen.bootstrap and chosen.clickhouse):
@@ -59,6 +88,7 @@ def endpoints(chosen: Settings) -> Endpoints:
         [],
         None,
         0,
+        str(chosen.kafka_client) if chosen.kafka_client else None,
     )
 
 
@@ -76,6 +106,34 @@ def open_store(where: Endpoints) -> "Store":
 
     password = Path(where.clickhouse_password_file).read_text("utf-8").strip()
     return Store.connect(where.clickhouse, where.clickhouse_user, password)
+
+
+def area(text: str) -> str:
+    """Code of a district or of the city, by its code, an earlier code, or a name.
+
+    Raises:
+        CatalogueError: there is none; the message lists those that are.
+    """
+    from pipeline.catalogue.vocabulary import known
+    from schemas.districts import CITY, COUNTED_AS, DISTRICTS
+
+    wanted = text.strip().casefold()
+    if wanted in ("city", "suzhou", "苏州", "苏州市", CITY):
+        return CITY
+    if wanted in COUNTED_AS:
+        return COUNTED_AS[wanted]
+    names = {}
+    for district in DISTRICTS:
+        for name in (district.name_zh, district.name_en):
+            names[name.casefold()] = district.counted_as
+            names[name.casefold().rstrip("区市县").partition("（")[0].partition(" (")[0]] = (
+                district.counted_as
+            )
+    if wanted not in names:
+        present = [d for d in DISTRICTS if d.code == d.counted_as]
+        listed = [*(f"{d.code} {d.name_zh} {d.name_en}" for d in present), f"{CITY} 苏州市 city"]
+        known("district", text, listed)
+    return names[wanted]
 
 
 def print_json(value: Any) -> None:

@@ -13,6 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipeline.cli.common import (
     console,
+    endpoints,
     errors,
     fail,
     kafka,
@@ -20,7 +21,7 @@ from pipeline.cli.common import (
     print_json,
     settings,
 )
-from pipeline.cli.demo import default_city
+from pipeline.cli.demo import default_city, note_city
 from pipeline.cli.reading import as_dict, key_option, reading, show_check
 from pipeline.settings import Settings
 from producers.delivery import PublishingError
@@ -36,6 +37,7 @@ from producers.sources.files import SourceError
 from producers.spool import SpoolHeldError
 from schemas.events import KINDS
 
+SPOOL = "simulate.spool"
 _FAULTS_SHOWN = 20
 _PATIENCE = 10.0
 """Seconds without a word from Kafka until messages are left in the spool."""
@@ -184,7 +186,8 @@ def simulate(
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     chosen = settings(data)
-    with _publisher(chosen, "simulate.spool") as publisher, _progress(as_json) as tell:
+    note_city(endpoints(chosen), city)
+    with _publisher(chosen, SPOOL) as publisher, _progress(as_json) as tell:
         try:
             summary = publish_city(
                 publisher,

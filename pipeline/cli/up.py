@@ -13,6 +13,7 @@ from deploy.native.stack import Endpoints, Stack
 from pipeline.cli.board import Board, Steps
 from pipeline.cli.common import console, data_option, errors, json_option, print_json, settings
 from pipeline.cli.demo import Demonstration
+from pipeline.cli.page import show_in_browser
 
 
 @click.command()
@@ -20,6 +21,7 @@ from pipeline.cli.demo import Demonstration
 @json_option
 @click.option("--headless", is_flag=True, help="No live board in the terminal. 无界面")
 @click.option("--demo", is_flag=True, help="Let the simulated city publish. 运行模拟城市")
+@click.option("--secure", is_flag=True, default=None, help="Kafka asks who comes. 安全模式")
 @click.option("--workers", type=click.IntRange(1, 64), help="Worker processes. 处理进程数")
 @click.option("--partitions", type=click.IntRange(1, 1024), help="Of every topic, at first start.")
 def up(data: Path | None, as_json: bool, headless: bool, demo: bool, **given: Any) -> None:
@@ -36,6 +38,8 @@ def up(data: Path | None, as_json: bool, headless: bool, demo: bool, **given: An
     started.set()
     try:
         _announce(where, as_json=as_json)
+        if where.page and not (headless or as_json) and console.is_terminal:
+            show_in_browser(where.page)
         with Demonstration(where, chosen) if demo else nullcontext():
             if headless or as_json or not console.is_terminal:
                 stack.watch(ended.is_set)
@@ -70,6 +74,7 @@ def _announce(where: Endpoints, *, as_json: bool) -> None:
                 "page": where.page,
                 "metrics": where.metrics[0],
                 "workers": where.metrics,
+                **({"kafka_client": where.kafka_client} if where.kafka_client else {}),
             }
         )
         return
@@ -77,3 +82,4 @@ def _announce(where: Endpoints, *, as_json: bool) -> None:
     console.print(f"  Kafka       {where.bootstrap}")
     console.print(f"  ClickHouse  {where.clickhouse}  (password: {where.clickhouse_password_file})")
     console.print(f"  metrics     {where.metrics[0]}")
+    console.print(f"  page 网页   {where.page}", style="bold")

@@ -14,6 +14,8 @@ from itertools import accumulate
 
 HORIZON = 120
 """Days of delay that are looked at; what comes later still is revised, not expected."""
+LOOKED_BACK = 400
+"""Days whose facts tell of delays."""
 FEWEST = 100
 """Facts below which nothing is said about delays."""
 FINAL = 0.995
@@ -57,3 +59,10 @@ def completeness(shares: Shares, age: int, days: int) -> float:
     recent = sums[min(age + days, last)] - sums[min(age, last)]
     settled = days - (min(age + days, last) - min(age, last))
     return (recent + settled) / days
+
+
+def complete_after(shares: Shares | None, wanted: float) -> int | None:
+    """Days after which so large a share of a day's facts is known; None when delays say nothing."""
+    if shares is None:
+        return None
+    return next((age for age, share in enumerate(shares) if share >= wanted), len(shares))

@@ -1,7 +1,7 @@
 """From reports to facts: what is held to have happened, whoever reported it, however often."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.core.body import HEALTH, POLICE, Body, Fact
@@ -35,7 +35,7 @@ def _sector(source: str) -> int:
 
 
 def facts(
-    reports: Iterable[Report], priorities: Mapping[str, int]
+    reports: Sequence[Report], priorities: Mapping[str, int]
 ) -> tuple[list[Fact], list[Conflict]]:
     """The standing facts of one person, and the conflicts among its reports.
 
@@ -43,6 +43,11 @@ def facts(
         reports: any reports of one person, each once.
         priorities: of the registered sources; the smallest is heard first.
     """
+    if len(reports) == 1:
+        kind, record_id, source, _, _, _, known_on, body = reports[0]
+        if body is None:
+            return [], []
+        return [Fact(kind, record_id, body, _sector(source), known_on)], []
     acts: dict[tuple[str, str], list[Report]] = {}
     for report in reports:
         act = report[KIND], report[RECORD_ID]

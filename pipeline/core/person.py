@@ -1,7 +1,7 @@
 """One current row about a person: what the population base register says of them."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pipeline.core.body import BORN_ON, DAY, HOUSEHOLD, PLACE, RESIDENCY, Fact
 from pipeline.core.kinds.move import TARGET
@@ -47,40 +47,39 @@ def person(known: Tally) -> Person:
     by_day = known.facts
     if len(by_day) > 1:
         by_day = sorted(by_day, key=lambda fact: (fact.body[DAY], fact.record_id), reverse=True)
+    born_on, household, points = known.born_on, None, None
+    for fact in by_day:  # the newest word on each
+        body = fact.body
+        if born_on is None:
+            born_on = body[BORN_ON]
+        if household is None:
+            household = body[HOUSEHOLD]
+        if points is None and fact.kind == "permit":
+            points = body[POINTS]
     line = known.presence
     district, residency = _home(line, by_day)
     return Person(
         known.death is None,
         known.death.body[DAY] if known.death else None,
-        known.born_on if known.born_on is not None else _newest(by_day, BORN_ON),
+        born_on,
         known.sex,
         district,
         residency,
-        _newest(by_day, HOUSEHOLD) or "",
+        household or "",
         *(_spells(line) if line else _NO_SPELLS),
-        _newest([fact for fact in by_day if fact.kind == "permit"], POINTS),
+        points,
         line.last_evidence if line else None,
     )
 
 
-def _newest(by_day: Iterable[Fact], field: int) -> Any:
-    """The newest word on a field."""
-    for fact in by_day:
-        value = fact.body[field]
-        if value is not None:
-            return value
-    return None
-
-
 def _spells(line: Presence) -> _Spells:
     """Known, managed and resident, each from and until; and the last day of a registration."""
-    held = [min(valid, until - 1) for _, _, valid, _, until in line.registrations]
-    return (
-        *_known(line.stays),
-        *_last(line.managed),
-        *_last(line.resident),
-        max(held, default=None),
-    )
+    registered_until = None
+    for _, _, valid_until, _, held_until in line.registrations:
+        held = min(valid_until, held_until - 1)
+        if registered_until is None or held > registered_until:
+            registered_until = held
+    return (*_known(line.stays), *_last(line.managed), *_last(line.resident), registered_until)
 
 
 def _in_calendar(day: int) -> int:

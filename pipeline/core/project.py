@@ -4,7 +4,7 @@
 knowledge are the difference between two of its results (:mod:`pipeline.core.ledger`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipeline.core.body import DAY, PLACE, RESIDENCY, SEX, Fact
 from pipeline.core.calendars import month_before
@@ -12,7 +12,7 @@ from pipeline.core.facts import Conflict, facts
 from pipeline.core.kinds import RULES
 from pipeline.core.kinds.move import ORIGIN, TARGET
 from pipeline.core.kinds.permit import ACTION, RENEWALS
-from pipeline.core.presence import Registration, Span, presence
+from pipeline.core.presence import NEVER, Registration, Span, presence
 from pipeline.core.reports import Report
 from pipeline.core.tally import Finding, Tally
 
@@ -26,7 +26,7 @@ _KIND_ORDER = {kind: place for place, kind in enumerate(RULES)}
 NOTHING = Tally([])
 
 
-def project(reports: Iterable[Report], priorities: Mapping[str, int]) -> Tally:
+def project(reports: Sequence[Report], priorities: Mapping[str, int]) -> Tally:
     """Everything that some reports of one person come to.
 
     Args:
@@ -52,7 +52,7 @@ def project(reports: Iterable[Report], priorities: Mapping[str, int]) -> Tally:
 def _choose(tally: Tally) -> list[Fact]:
     """The facts that count: one birth, one death, nothing after it; findings on the others."""
     known = tally.facts
-    birth, death = _first(known, "birth"), _first(known, "death")
+    birth, death = _once(known)
     tally.death = death
     if birth is None and death is None:
         return known
@@ -71,13 +71,17 @@ def _choose(tally: Tally) -> list[Fact]:
     return counted
 
 
-def _first(known: Sequence[Fact], kind: str) -> Fact | None:
-    """Of a kind that happens once in a life, the one that counts."""
-    first: Fact | None = None
+def _once(known: Sequence[Fact]) -> tuple[Fact | None, Fact | None]:
+    """The birth and the death that count: of what happens once in a life, the earliest."""
+    birth: Fact | None = None
+    death: Fact | None = None
     for fact in known:
-        if fact.kind == kind and (first is None or _when(fact) < _when(first)):
-            first = fact
-    return first
+        if fact.kind == "birth":
+            if birth is None or _when(fact) < _when(birth):
+                birth = fact
+        elif fact.kind == "death" and (death is None or _when(fact) < _when(death)):
+            death = fact
+    return birth, death
 
 
 def _when(fact: Fact) -> tuple[int, str]:
@@ -90,6 +94,9 @@ def _is_after(fact: Fact, death: Fact) -> bool:
 
 def _settle_sex(tally: Tally) -> None:
     """The person's first known sex, and the facts that contradict it."""
+    if len(tally.facts) == 1:
+        tally.sex = tally.facts[0].sex if tally.facts[0].sex in _SEXED else "9"
+        return
     said = {fact.body[SEX] for fact in tally.facts}
     said.intersection_update(_SEXED)
     if len(said) < 2:
@@ -114,13 +121,16 @@ def _count_presence(tally: Tally, evidence: Sequence[Fact]) -> None:
         tally.find(code, fact)
     if line.managed:
         for fact in evidence:
-            if fact.kind == "move" and _registered_in_time(fact, line.managed):
+            if fact.kind == "move" and registered_in_time(fact, line.managed):
                 place, day = fact.body[TARGET], fact.body[DAY]
                 tally.add("arrivals_registered_in_time", place, day, "migrant", fact.sex)
-        _count_endorsements(tally, line.registrations, evidence)
+        for permit, place, lapse, in_time in endorsements(line.registrations, evidence):
+            tally.add("endorsements_due", place, lapse, "migrant", permit.sex)
+            if in_time:
+                tally.add("endorsed_in_time", place, lapse, "migrant", permit.sex)
 
 
-def _registered_in_time(move: Fact, managed: Iterable[Span]) -> bool:
+def registered_in_time(move: Fact, managed: Iterable[Span]) -> bool:
     """Whether a migrant's arrival was followed by management there on one of the days 0–3."""
     day, target = move.body[DAY], move.body[TARGET]
     if move.body[RESIDENCY] != "migrant" or move.body[ORIGIN] == target:
@@ -131,10 +141,10 @@ def _registered_in_time(move: Fact, managed: Iterable[Span]) -> bool:
     )
 
 
-def _count_endorsements(
-    tally: Tally, registrations: Sequence[Registration], evidence: Sequence[Fact]
-) -> None:
-    """Which permits' endorsements fall due, and which of them came in time."""
+def endorsements(
+    registrations: Sequence[Registration], evidence: Sequence[Fact]
+) -> Iterator[tuple[Fact, str, int, bool]]:
+    """Which permits' endorsements fall due: permit, district, day of lapse, whether in time."""
     renewals = [f for f in evidence if f.kind == "permit" and f.body[ACTION] in RENEWALS]
     if not renewals:
         return
@@ -142,16 +152,17 @@ def _count_endorsements(
         lapse = valid_until + 1
         if held_until < lapse or permit.body[ACTION] not in RENEWALS:
             continue
-        followed = [
-            other.body[DAY]
-            for other in renewals
-            if other.body[DAY] > start and other.body[PLACE] == place
-        ]
-        if followed and min(followed) < month_before(lapse):
+        followed = min(
+            (
+                other.body[DAY]
+                for other in renewals
+                if other.body[DAY] > start and other.body[PLACE] == place
+            ),
+            default=NEVER,
+        )
+        if followed < month_before(lapse):
             continue
-        tally.add("endorsements_due", place, lapse, "migrant", permit.sex)
-        if followed and min(followed) <= lapse + ENDORSE_WITHIN:
-            tally.add("endorsed_in_time", place, lapse, "migrant", permit.sex)
+        yield permit, place, lapse, followed <= lapse + ENDORSE_WITHIN
 
 
 def _raise_conflict(tally: Tally, conflict: Conflict) -> None:

@@ -11,7 +11,7 @@ from pipeline.core.rates import Reading
 PROVISIONAL, SETTLED, REVISED = "provisional", "final", "revised"
 SETTLED_AFTER = 365
 """Days after which a reading is final, whatever is known about delays."""
-_PLACES = 3
+PLACES = 3
 """Decimals of a completeness: finer ones are no news."""
 
 
@@ -72,7 +72,7 @@ def publish(
         today: the local day.
         cause: why it was evaluated.
     """
-    complete = None if complete is None else round(complete, _PLACES)
+    complete = None if complete is None else round(complete, PLACES)
     age = (today - reading.as_of).days
     settled = age >= SETTLED_AFTER or (complete is not None and complete >= FINAL)
     now = Published(reading, complete, SETTLED if settled else PROVISIONAL, cause)

@@ -34,6 +34,7 @@ from producers.kit import Publisher
 from schemas.sources import DEMONSTRATION
 from schemas.topics import specs
 from tests.bench import listen
+from tests.bench.page import page_figures
 from tests.bench.workload import events
 from tests.e2e.stack import RunningStack
 
@@ -121,7 +122,11 @@ def end_to_end(folder: Path, number: int, workers: int) -> list[dict[str, Any]]:
         stack.settle(600)
         rate = number / (time.perf_counter() - began)
         console.print(f"{rate:,.0f} events/s")
-        return [_result("end_to_end_events_per_second", rate, "events/s"), *freshness(stack)]
+        return [
+            _result("end_to_end_events_per_second", rate, "events/s"),
+            *freshness(stack),
+            *(_result(name, value, "ms") for name, value in page_figures(stack).items()),
+        ]
     finally:
         stack.stop()
 

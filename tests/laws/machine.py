@@ -119,7 +119,8 @@ class Machine:
         return crash is not Crash.BEFORE_ACKNOWLEDGEMENT
 
     def _store(self, flush: Flush, *, half: bool) -> None:
-        for place, (table, columns, rows) in enumerate(flush.tables()):
+        for place, (table, columns) in enumerate(flush.tables()):
+            rows = list(zip(*columns.values(), strict=True))
             for row in rows[::2] if half and place % 2 else rows:
                 named = dict(zip(columns, row, strict=True))
                 key = tuple(named[column] for column in KEYS[table])

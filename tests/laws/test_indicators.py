@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from consumers.delays import delays
 from consumers.indicators import readings
 from consumers.store.client import Store
 from consumers.store.embedded import EmbeddedStore
@@ -20,7 +21,10 @@ from pipeline.catalogue import INDICATORS, REFERENCE_KEYS
 from pipeline.catalogue.evaluate import Cell, Imported, Person, evaluate
 from pipeline.catalogue.selection import select
 from pipeline.catalogue.vocabulary import MEASURES, SEXES
+from pipeline.core.delays import FINAL
+from pipeline.core.published import publish
 from pipeline.core.rates import Reading
+from pipeline.indicators import complete_share
 from schemas.clock import day_number
 from schemas.districts import CITY, INSIDE
 from tests.cases.cells import put_cells, put_facts, put_people
@@ -109,9 +113,20 @@ def close(left: Reading, right: Reading) -> bool:
     return (left.low, left.high) == pytest.approx(ends, rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_sql_and_plain_evaluation_agree(store: Store, seed: int) -> None:
+    _agree(store, seed)
+
+
+@pytest.mark.long
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_they_agree_on_many_cities(store: Store, seed: int) -> None:
+    _agree(store, seed)
+
+
+def _agree(store: Store, seed: int) -> None:
     cells, people, facts, as_of, known_on = city(seed)
     put_cells(store, cells)
     put_people(store, people)
@@ -125,25 +140,24 @@ def test_sql_and_plain_evaluation_agree(store: Store, seed: int) -> None:
         row[:4]: row[4:]
         for row in store.query(
             "SELECT indicator, base, district, `window`, numerator, denominator, value, low, high,"
-            " reason, note FROM indicators_as_known(as_of = {a:Date32}, known_on = {k:Date32})",
+            " reason, note, completeness, status"
+            " FROM indicators_as_known(as_of = {a:Date32}, known_on = {k:Date32})",
             {"a": as_of, "k": known_on},
         )
     }
+    shares = delays(store, known_on)
     for ours in found:
-        numerator, denominator, value, low, high, reason, note = rows[ours.key]
+        *figures, reason, note, complete, status = rows[ours.key]
         assert (reason, note) == (ours.reason, ours.note), ours
-        for seen, wanted in (
-            (numerator, ours.numerator),
-            (denominator, ours.denominator),
-            (value, ours.value),
-        ):
-            assert seen == (None if wanted is None else pytest.approx(float(wanted), rel=1e-9)), (
-                ours
-            )
-        if low is not None:
-            assert (low, high) == pytest.approx((ours.low, ours.high), rel=1e-6, abs=1e-6), ours
-        else:
-            assert ours.low is None or INDICATORS[ours.indicator].interval == "garwood"
+        wanted = (ours.numerator, ours.denominator, ours.value, ours.low, ours.high)
+        for seen, exact in zip(figures, wanted, strict=True):
+            about = None if exact is None else pytest.approx(float(exact), rel=1e-6, abs=1e-6)
+            assert seen == about, ours
+        share = complete_share(ours, shares, known_on)
+        assert complete == (None if share is None else pytest.approx(share, abs=0.0011)), ours
+        news = publish(ours, share, None, known_on, "")
+        assert news is not None
+        assert status == news.status or abs((share or 0) - FINAL) < 0.001, ours
 
 
 def test_a_subset_is_the_same_as_the_whole(store: Store) -> None:

@@ -35,7 +35,7 @@ from tests.meta.tables import READMES
 from tests.meta.tables import commands as every_command
 from tests.meta.test_new_kind import HEADING
 
-LASTING = re.compile(r"^\s*(make|git|popflow (up|worker)|python -m tests)\b", re.MULTILINE)
+LASTING = re.compile(r"^\s*(make|git|popflow (up|worker|deliver)|python -m tests)\b", re.MULTILINE)
 USUAL_STORE = "127.0.0.1:8123"
 CHINESE = READMES[1]
 """Shows the same code as the English page (``test_tables``)."""

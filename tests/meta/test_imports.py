@@ -17,7 +17,7 @@ from tests.meta.documents import ROOT, name_of
 
 OURS = ("schemas", "pipeline", "producers", "consumers", "deploy")
 CONTRACT_NEEDS = {"orjson", "pydantic", "pydantic_core"}
-CORE_NEEDS = {"orjson", "scipy"}
+CORE_NEEDS = {"numpy", "orjson", "scipy"}
 IMPURE = {
     *("asyncio", "concurrent", "ctypes", "fcntl", "http", "io", "logging", "multiprocessing"),
     *("os", "pathlib", "queue", "random", "secrets", "select", "shutil", "signal", "socket"),
@@ -26,6 +26,7 @@ IMPURE = {
 CLOCKS = re.compile(r"\b(now|today|utcnow|fromtimestamp)\(|\b(open|print|input)\(")
 COMES_WITH = {
     "mode": "faust-streaming",
+    "numpy": "scipy",
     "pydantic_core": "pydantic",
     "lz4": "kafka-python",
     "crc32c": "kafka-python",

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.catalogue import INDICATORS
+from pipeline.catalogue.formulas import formula
 from tests.meta.documents import blocks
-from tests.meta.tables import READMES, ROOT, tables, with_tables
+from tests.meta.tables import CATALOGUE, READMES, ROOT, catalogue_tables, tables, with_tables
 
 
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
@@ -47,3 +49,17 @@ def _first_column(path: Path, *marks: str) -> set[str]:
 def test_both_languages_show_the_same_code() -> None:
     english, chinese = ([(b.language, b.code) for b in blocks(path)] for path in READMES)
     assert english == chinese
+
+
+def test_the_catalogue_s_page_is_today_s() -> None:
+    text = CATALOGUE.read_text("utf-8")
+    for name in catalogue_tables():
+        assert f"<!-- table: {name} -->" in text
+    assert with_tables(text) == text, "run make generate"
+
+
+def test_the_formula_of_every_indicator_is_printed() -> None:
+    text = CATALOGUE.read_text("utf-8")
+    for key, entry in INDICATORS.items():
+        assert f"| `{key}` |" in text
+        assert all(words in text for words in formula(entry)), key

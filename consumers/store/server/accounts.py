@@ -10,20 +10,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from consumers.store.access import PUBLIC, READER
 from consumers.store.server.errors import AUTHENTICATION_FAILED, StartError, StatementError
 
 
 @dataclass(frozen=True)
 class Account:
-    """One user of the store process; ``readonly`` users pass the gate with every statement."""
+    """One user of the store process; ``readonly`` users pass the gate with every statement.
+
+    ``public``: of what readers may read, only what is for everybody.
+    """
 
     name: str
     password: str
     readonly: bool
+    public: bool = False
+
+    @property
+    def views(self) -> frozenset[str]:
+        """The names it may read, when it is a reader."""
+        return frozenset(PUBLIC) if self.public else READER
 
 
 def load(path: Path) -> dict[str, Account]:
     """Read the credentials file: JSON, user → ``{"password": …, "readonly": true|false}``.
+
+    A reader may be ``"public": true``.
 
     Raises:
         StartError: The file is missing, readable by others, or not of that form.
@@ -35,7 +47,7 @@ def load(path: Path) -> dict[str, Account]:
             )
         users = json.loads(path.read_bytes())
         accounts = {
-            name: Account(name, entry["password"], entry["readonly"])
+            name: Account(name, entry["password"], entry["readonly"], entry.get("public", False))
             for name, entry in users.items()
         }
     except OSError as error:
@@ -45,7 +57,9 @@ def load(path: Path) -> dict[str, Account]:
             f'credentials file {path} must be {{"user": {{"password": "…", "readonly": false}}}}'
         ) from None
     for account in accounts.values():
-        if not isinstance(account.password, str) or not isinstance(account.readonly, bool):
+        if not isinstance(account.password, str) or not (
+            isinstance(account.readonly, bool) and isinstance(account.public, bool)
+        ):
             raise StartError(f"credentials file {path}: user {account.name!r} is not well formed")
         if len(account.password) < 8:
             raise StartError(f"credentials file {path}: {account.name!r} has a short password")

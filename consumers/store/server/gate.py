@@ -1,16 +1,18 @@
-"""What a reader may run: one module, to be extended by views, quotas and suppression.
+"""What a reader may run: SELECT from the views of its account, nothing else.
 
 The engine has no users or grants of its own, and its ``readonly`` is no sandbox (scalar
 ``file()``, INTO OUTFILE and KILL pass it). So every statement of a reader is judged
 before it runs, by the engine's own parser: ``classify_query`` counts and classes the
 statements, ``EXPLAIN AST`` lists each table, table function and function it names, with
-parameters filled in.
+parameters filled in. Names are judged, not what they stand for: a common table expression
+that has the name of a closed table is refused like that table.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping
 
 from consumers.store.server.engine import DATABASE, Pool, Session
 from consumers.store.server.errors import (
@@ -49,10 +51,8 @@ _ROOTS = frozenset(
         "ShowTables",
     }
 )
-# Clients read these to know the server; none holds a row of the population.
-_SYSTEM_TABLES = frozenset(
-    {"one", "numbers", "settings", "databases", "tables", "columns", "functions", "time_zones"}
-)
+# Clients read these to know the server; none says anything about what is stored.
+_SYSTEM_TABLES = frozenset({"one", "numbers", "settings", "functions", "time_zones"})
 _OTHER_DATABASES = frozenset({"system", "information_schema", "default"})
 _TABLE_FUNCTIONS = frozenset(
     {
@@ -77,7 +77,10 @@ _FUNCTIONS = re.compile(
     r"|hostname|fqdn|serveruuid|addressto.*|demangle",
     re.IGNORECASE,
 )
-_NODE = re.compile(r"\s*(\w+) ?(.*)")
+_NODE = re.compile(r"( *)(\w+) ?(.*)")
+# x IN name: the name on the right is a table.
+_IN = re.compile(r"(?:global)?(?:not)?(?:null)?in(?:ignoreset)?", re.IGNORECASE)
+_NAMES_SECONDS = 2.0
 
 
 class Gate:
@@ -93,6 +96,8 @@ class Gate:
         names = pool.query("SELECT name FROM system.table_functions", "TSVRaw", Session())
         known = {name.lower() for name in names.content.decode().split()}
         self._table_functions = known - _TABLE_FUNCTIONS
+        self._names: frozenset[str] = frozenset()
+        self._names_until = 0.0
 
     def session(self, database: str, settings: Mapping[str, str]) -> Session:
         """The session of a reader's statement: our limits, and how values are written.
@@ -109,13 +114,16 @@ class Gate:
                 )
         return Session(DATABASE, {**settings, **LIMITS}, sealed=True)
 
-    def check(self, sql: str, session: Session, params: Mapping[str, str]) -> None:
+    def check(
+        self, sql: str, session: Session, params: Mapping[str, str], views: Collection[str]
+    ) -> None:
         """Refuse what a reader may not run.
 
         Args:
             sql: The statement, without FORMAT.
             session: The session it will run in.
             params: Values of its parameters.
+            views: The names in our database that this reader may read.
 
         Raises:
             StatementError: Why it is refused.
@@ -130,41 +138,64 @@ class Gate:
         if kind != "READ_ONLY":
             raise _denied("statements that change something")
         tree = self._pool.query(f"EXPLAIN AST {sql}", "TSVRaw", session, params)
-        lines = tree.content.decode(errors="replace").splitlines()
-        self._check_tree(lines)
+        nodes = list(_nodes(tree.content.decode(errors="replace").splitlines()))
+        if not nodes or nodes[0][0] not in _ROOTS:
+            raise _denied(f"this kind of statement ({nodes[0][0] if nodes else ''})")
+        closed = self._closed(views)
+        for node, name, around in nodes:
+            _check_node(node, name, around, closed)
+            if node == "Function" and name.lower() in self._table_functions:
+                raise _denied(f"the function {name[:64]}")
 
-    def _check_tree(self, lines: list[str]) -> None:
-        root = _node(lines[0])[0] if lines else ""
-        if root not in _ROOTS:
-            raise _denied(f"this kind of statement ({root})")
-        for line in lines:
-            node, name = _node(line)
-            database, dot, table = name.partition(".")
-            if node == "TableIdentifier" and dot:
-                if database != DATABASE:
-                    self._check_system(database, table)
-            elif node == "Identifier" and dot:
-                # A column of a table, or a table on the right of IN: only the name tells.
-                if database.lower() in _OTHER_DATABASES:
-                    self._check_system(database, table)
-            elif node == "Function":
-                self._check_function(name)
+    def _closed(self, views: Collection[str]) -> frozenset[str]:
+        """Names of our database that are there and not open to this reader."""
+        if time.monotonic() >= self._names_until:
+            found = self._pool.query(
+                f"SELECT name FROM system.tables WHERE database = '{DATABASE}'",  # noqa: S608
+                "TSVRaw",
+                Session(),
+            )
+            self._names = frozenset(found.content.decode().split("\n"))
+            self._names_until = time.monotonic() + _NAMES_SECONDS
+        return self._names - frozenset(views) - {""}
 
-    def _check_system(self, database: str, table: str) -> None:
-        if database != "system" or table not in _SYSTEM_TABLES:
-            raise _denied(f"the table {database[:64]}.{table[:64]}")
 
-    def _check_function(self, name: str) -> None:
-        if name.lower() in self._table_functions or _FUNCTIONS.fullmatch(name):
+def _check_node(node: str, name: str, around: str, closed: frozenset[str]) -> None:
+    """Judge one node of the tree; ``around`` is the function it is an argument of."""
+    if node == "Function":
+        if name in closed or _FUNCTIONS.fullmatch(name):
             raise _denied(f"the function {name[:64]}")
+        return
+    if node not in ("TableIdentifier", "Identifier"):
+        return
+    database, dot, table = name.partition(".")
+    if not dot:
+        is_table = node == "TableIdentifier" or _IN.fullmatch(around)
+        if is_table and name in closed:
+            raise _denied(f"the table {name[:64]}")
+    elif database == DATABASE:
+        if table.partition(".")[0] in closed:
+            raise _denied(f"the table {name[:64]}")
+        return
+    # An Identifier is a column of a table, or a table on the right of IN.
+    elsewhere = node == "TableIdentifier" or database.lower() in _OTHER_DATABASES
+    if dot and elsewhere and (database != "system" or table not in _SYSTEM_TABLES):
+        raise _denied(f"the table {database[:64]}.{table[:64]}")
 
 
-def _node(line: str) -> tuple[str, str]:
-    """Read one line of EXPLAIN AST: its node and the name that follows."""
-    found = _NODE.match(line)
-    if found is None:
-        return "", ""
-    return found.group(1), re.sub(r" \((?:alias|children) .*", "", found.group(2))
+def _nodes(lines: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Read EXPLAIN AST: each node, the name that follows, and the function around it."""
+    above: dict[int, tuple[str, str]] = {}
+    for line in lines:
+        found = _NODE.match(line)
+        if found is None:
+            continue
+        depth, node = len(found.group(1)), found.group(2)
+        name = re.sub(r" \((?:alias|children) .*", "", found.group(3))
+        parent, grandparent = above.get(depth - 1, ("", "")), above.get(depth - 2, ("", ""))
+        inside = grandparent if parent[0] == "ExpressionList" else parent
+        above[depth] = (node, name)
+        yield node, name, inside[1] if inside[0] == "Function" else ""
 
 
 def _denied(what: str) -> StatementError:

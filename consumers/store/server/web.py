@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import re
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from consumers.store.server import bodies, statement
+from consumers.store.server import bodies, hello, statement
 from consumers.store.server.accounts import Account, authenticate
 from consumers.store.server.config import TIMEZONE
 from consumers.store.server.engine import Engine, Outcome, Session
@@ -33,6 +34,7 @@ from consumers.store.server.errors import (
     NOT_IMPLEMENTED,
     READONLY,
     SYNTAX_ERROR,
+    TIMEOUT_EXCEEDED,
     TOO_MANY_QUERIES,
     UNKNOWN_EXCEPTION,
     UNKNOWN_SETTING,
@@ -48,8 +50,11 @@ T = TypeVar("T")
 WRITERS = 4
 READERS = 2
 STREAMS = 4
+READER_STREAMS = 2
 # Requests that may wait for a handle before the store says it is overloaded.
-WAITING = 128
+WAITING = {False: 128, True: 32}
+# A reader that takes its rows slower than this is cut off: it holds a stream meanwhile.
+READER_STREAM_SECONDS = 120.0
 MAX_BODY = 512 << 20
 MAX_READER_BODY = 4 << 20
 
@@ -137,10 +142,16 @@ class Service:
             False: ThreadPoolExecutor(WRITERS, "store-write"),
             True: ThreadPoolExecutor(READERS, "store-read"),
         }
-        self._streaming = asyncio.Semaphore(STREAMS)
-        self._waiting = 0
+        # Readers have streams and a queue of their own: they never hold up the pipeline.
+        self._streaming = {
+            False: asyncio.Semaphore(STREAMS),
+            True: asyncio.Semaphore(READER_STREAMS),
+        }
+        self._waiting = {False: 0, True: 0}
         names = self._writers.query("SELECT name FROM system.settings", "TSVRaw", Session())
         self._known_settings = frozenset(names.content.decode().split())
+        version = self._writers.query("SELECT version()", "TSVRaw", Session())
+        self._version = version.content.decode().strip()
         self._gate = Gate(self._readers)
 
     def application(self) -> Starlette:
@@ -225,6 +236,8 @@ class Service:
         if isinstance(call.statement, statement.Insert):
             return await self._insert(call, call.statement, session)
         sql = call.statement.sql
+        if call.url.get("client_protocol_version", "0") != "0" and hello.QUESTION.fullmatch(sql):
+            return _response(call, Outcome(hello.answer(self._version, TIMEZONE)))
         kind = await self._run(call, partial(self._judge, call, sql, session))
         if not call.buffered and kind == "READ_ONLY" and call.statement.selects:
             return await self._stream(call, sql, session)
@@ -245,7 +258,7 @@ class Service:
     def _judge(self, call: Call, sql: str, session: Session) -> str:
         """Check a statement before it runs; returns the engine's class of it."""
         if call.account.readonly:
-            self._gate.check(sql, session, call.params)
+            self._gate.check(sql, session, call.params, call.account.views)
             return "READ_ONLY"
         kind, count = self._writers.classify(sql, session)
         if count > 1:
@@ -266,24 +279,34 @@ class Service:
         return _response(call, outcome)
 
     async def _stream(self, call: Call, sql: str, session: Session) -> Response:
-        await self._streaming.acquire()
+        free = self._streaming[call.account.readonly]
+        await free.acquire()
         stream = Stream(self._engine, sql, call.format, session, call.params)
         try:
             first = await asyncio.to_thread(stream.start)
         except BaseException:
-            self._streaming.release()
+            free.release()
             raise
         tag = uuid.uuid4().hex[:16]
         headers = {**_headers(call), "X-ClickHouse-Exception-Tag": tag}
         return StreamingResponse(
-            self._chunks(stream, first, tag), headers=headers, media_type=_MEDIA
+            self._chunks(stream, first, tag, call.account), headers=headers, media_type=_MEDIA
         )
 
-    async def _chunks(self, stream: Stream, first: bytes, tag: str) -> AsyncIterator[bytes]:
+    async def _chunks(
+        self, stream: Stream, first: bytes, tag: str, account: Account
+    ) -> AsyncIterator[bytes]:
+        until = time.monotonic() + READER_STREAM_SECONDS
         try:
             chunk = first
             while chunk:
                 yield chunk
+                if account.readonly and time.monotonic() > until:
+                    raise StatementError(
+                        TIMEOUT_EXCEEDED,
+                        f"Timeout exceeded: a reader's result takes more than"
+                        f" {READER_STREAM_SECONDS:g} s. (TIMEOUT_EXCEEDED)",
+                    )
                 chunk = await asyncio.to_thread(stream.next)
         except StatementError as error:
             # The headers are gone: the error follows the rows, marked as ClickHouse does,
@@ -296,21 +319,21 @@ class Service:
             # Also when the client went away in the middle.
             with suppress(RuntimeError):
                 stream.close()
-            self._streaming.release()
+            self._streaming[account.readonly].release()
 
     async def _run(self, call: Call, work: Callable[[], T]) -> T:
-        if self._waiting >= WAITING:
+        readonly = call.account.readonly
+        if self._waiting[readonly] >= WAITING[readonly]:
             raise StatementError(
                 TOO_MANY_QUERIES,
-                f"Too many simultaneous queries: {WAITING} are waiting."
+                f"Too many simultaneous queries: {WAITING[readonly]} are waiting."
                 " (TOO_MANY_SIMULTANEOUS_QUERIES)",
             )
-        self._waiting += 1
+        self._waiting[readonly] += 1
         try:
-            threads = self._threads[call.account.readonly]
-            return await asyncio.get_running_loop().run_in_executor(threads, work)
+            return await asyncio.get_running_loop().run_in_executor(self._threads[readonly], work)
         finally:
-            self._waiting -= 1
+            self._waiting[readonly] -= 1
 
 
 _MEDIA = "application/octet-stream"
