@@ -6,6 +6,7 @@ Nothing is answered *accepted* before Kafka has it.
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import ssl
 import sys
@@ -292,6 +293,7 @@ def _run(chosen: Settings, serve: Serve, port: int) -> None:
     bootstrap, tls = _bootstrap(chosen), _tls(chosen)
     _log(chosen)
     gc.set_threshold(50_000, 20, 50)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no number to the disk
 
     async def run() -> None:
         # TLS and SASL of Kafka's clients belong into this tuning.
