@@ -6,6 +6,7 @@ Nothing is answered *accepted* before Kafka has it.
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import ssl
 import sys
@@ -106,8 +107,8 @@ def hl7(
     async def serve(handover: Handover, tls: ssl.SSLContext | None, port: int) -> None:
         stopped = _until_stopped()
         server = MllpServer(sender, handover, charset=chosen.hl7_charset, on_answer=_counter("hl7"))
-        bound = await server.start(chosen.host, port, tls)
         served = _metrics(chosen, metrics_port)
+        bound = await server.start(chosen.host, port, tls)
         _announce("hl7", "mllps" if tls else "mllp", chosen, bound, served, as_json=as_json)
         async with server:
             await stopped.wait()
@@ -136,11 +137,11 @@ def http(
         from producers.sources import http_server
 
         stopped = _until_stopped()
-        listener = http_server.listening(chosen.host, port)
-        scheme = "https" if tls else "http"
         application = _gateway(chosen, handover)
+        served = _metrics(chosen, metrics_port)
+        listener = http_server.listening(chosen.host, port)
         bound = listener.getsockname()[1]
-        _announce("http", scheme, chosen, bound, _metrics(chosen, metrics_port), as_json=as_json)
+        _announce("http", "https" if tls else "http", chosen, bound, served, as_json=as_json)
         await http_server.serve(
             application, listener, stopped, tls=None if tls is None else lambda: tls
         )
@@ -292,6 +293,7 @@ def _run(chosen: Settings, serve: Serve, port: int) -> None:
     bootstrap, tls = _bootstrap(chosen), _tls(chosen)
     _log(chosen)
     gc.set_threshold(50_000, 20, 50)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no number to the disk
 
     async def run() -> None:
         # TLS and SASL of Kafka's clients belong into this tuning.

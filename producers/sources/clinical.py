@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -51,6 +52,8 @@ _AREA = re.compile(r"[0-9]{6}([0-9]{3}|[0-9]{6})?")
 _NUMBER = re.compile(r"[A-Za-z0-9._:-]{1,40}")
 _HIDDEN_LONG = re.compile(r"(?<![0-9])[0-9]{17}[0-9Xx](?![0-9])")
 _HIDDEN_SHORT = re.compile(r"(?<![0-9])[0-9]{15}(?![0-9Xx])")
+_WEIGHT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_SHORTEST = 15
 _SPACED = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){13,16}[ -]?[0-9Xx](?![0-9])")
 
 
@@ -98,6 +101,8 @@ class Mapped:
 
 def holds_identity(text: str) -> bool:
     """Whether an identity number stands in a text, also right beside letters."""
+    if len(text) < _SHORTEST:
+        return False
     return any(is_long(found) for found in _HIDDEN_LONG.findall(text)) or any(
         is_short(found) for found in _HIDDEN_SHORT.findall(text)
     )
@@ -220,6 +225,14 @@ def weeks(text: str, place: str) -> int:
         raise FaultError(
             Code.SCHEMA, place, "No weeks of gestation, as 39 or 39+2.", "孕周有误。"
         ) from None
+
+
+def grams(value: str, unit: str, place: str) -> int:
+    """A weight in grams, of grams or kilograms; parts of a gram are dropped."""
+    factor = {"g": 1, "kg": 1000}.get(unit.lower())
+    if factor is None or not _WEIGHT.fullmatch(value):
+        raise FaultError(Code.SCHEMA, place, "No weight in g or kg.", "体重或其单位有误。")
+    return int(Decimal(value) * factor)
 
 
 def whole(text: str, place: str, *, least: int = 0) -> int:

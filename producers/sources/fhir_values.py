@@ -81,12 +81,9 @@ def spelled(value: Decimal) -> str:
 
 def grams(quantity: Quantity) -> int:
     """A weight in grams."""
-    place = "Observation.valueQuantity"
-    unit = (quantity.code or quantity.unit).lower()
-    if quantity.value is None or unit not in ("g", "kg"):
-        raise FaultError(Code.SCHEMA, place, "The weight is not in g or kg.", "体重单位应为 g。")
-    value = quantity.value * 1000 if unit == "kg" else quantity.value
-    return clinical.whole(spelled(value).partition(".")[0], place)
+    value = "" if quantity.value is None else spelled(quantity.value)
+    unit = quantity.code or quantity.unit
+    return clinical.grams(value, unit, "Observation.valueQuantity")
 
 
 def counted(observation: Observation) -> int:

@@ -15,7 +15,6 @@ from producers.sources import clinical
 from producers.sources.clinical import MISSING, FaultError, Mapped, Sender
 from producers.sources.hl7_header import MOTHERS, PERSON, Envelope, Numbers, read_numbers
 from producers.sources.hl7_message import Message, Segment
-from schemas.refusals import Code
 
 MOTHER = frozenset({"MTH", "52"})
 """NK1-3: HL7 table 0063, GB/T 4761."""
@@ -235,7 +234,7 @@ class Visit:
             if not value:
                 continue
             if code == WEIGHT:
-                found["weight_g"] = grams(value, segment.text(6), place)
+                found["weight_g"] = clinical.grams(value, segment.text(6) or "g", place)
             elif code == PARITY:
                 found["parity"] = clinical.whole(value, place)
             elif code in GESTATION:
@@ -259,15 +258,6 @@ class Visit:
     def withdrawn(self, kind: str, record_id: str, person: str) -> dict[str, Any]:
         """The withdrawal of a report."""
         return {**self.common(kind, record_id, person), "void": True}
-
-
-def grams(value: str, unit: str, place: str) -> int:
-    """A weight in grams, of grams or kilograms."""
-    if unit.lower() == "kg":
-        return clinical.fen(value, place) * 10
-    if unit.lower() not in ("g", ""):
-        raise FaultError(Code.SCHEMA, place, "The weight is in g or kg.", "体重单位应为 g 或 kg。")
-    return clinical.whole(value.partition(".")[0], place)
 
 
 def _reported(visit: Visit, notes: list[str]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ header, masked.
 
 import itertools
 import os
+import re
 import time
 from dataclasses import dataclass
 
@@ -38,7 +39,8 @@ _CONDITION_OF = {
     Code.UNKNOWN_SOURCE: "204",
     Code.SOURCE_MISMATCH: "204",
 }
-_LONGEST = 199
+_LONGEST, _SHORTEST = 199, 15
+_RUN = re.compile(r"[0-9]{15}")
 _ESCAPES = {
     **dict.fromkeys(range(32), " "),
     **{ord(c): f"\\{code}\\" for c, code in zip("|^~&\\", "FSRTE", strict=True)},
@@ -129,7 +131,10 @@ def acknowledge(message: Message | None, code: str, complaints: list[Complaint])
     text = _said(complaints[0], chinese=chinese) if complaints else ""
     lines = [first, sep.join(["MSA", code, field(10), text]).rstrip(sep)]
     lines += [_error(one, version, chinese=chinese) for one in complaints]
-    return mask("".join(f"{line}\r" for line in lines)).encode(codec, "replace")
+    answer = "".join(f"{line}\r" for line in lines)
+    if _RUN.search(answer):
+        answer = mask(answer)
+    return answer.encode(codec, "replace")
 
 
 def _error(complaint: Complaint, version: str, *, chinese: bool) -> str:
@@ -158,6 +163,8 @@ def _said(complaint: Complaint, *, chinese: bool) -> str:
 
 def _echo(text: str) -> str:
     """What is handed back of a header: not what may be an identity number."""
+    if len(text) < _SHORTEST:
+        return _safe(text)
     return "masked" if holds_identity(spelling(text)) else _safe(text[:_LONGEST])
 
 

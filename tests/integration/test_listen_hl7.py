@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import hl7
+import psutil
 import pytest
 import trustme
 from hl7.client import MLLPClient
@@ -169,6 +170,8 @@ async def test_no_number_is_written_down(listener: Listener) -> None:
         (answer,) = await _answers(listener.port, frame, 1)
         assert b"3205021950" not in answer
     assert "3205021950" not in listener.said
+    crash = psutil.Process(listener.process.pid).rlimit(psutil.RLIMIT_CORE)
+    assert crash == (0, 0), "nor by a crash"
 
 
 def test_answers_are_counted(listener: Listener) -> None:
