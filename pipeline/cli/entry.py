@@ -36,6 +36,7 @@ COMMANDS = {
     "audit": Listed("audit", "audit", "Recount everything and compare", "审计"),
     "rebuild": Listed("audit", "rebuild", "Fold the whole journal anew", "重建"),
     "forget": Listed("forget", "forget", "Erase persons, with a certificate", "遗忘某人"),
+    "reads": Listed("reads", "reads", "Who read rows about persons", "读取日志"),
     "schemas": Listed("tools", "schemas", "JSON Schema and AsyncAPI documents", "契约文档"),
     "settings": Listed("tools", "settings_command", "Every setting and its value", "全部设置"),
 }
