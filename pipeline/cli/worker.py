@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def worker(data: Path | None, **given: Any) -> None:
     """
     chosen = _with_port(_with_servers(settings(data, **given), given))
     _log(chosen)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no event to the disk
     # A batch makes hundreds of thousands of tuples and no cycles: collecting as often as Python
     # does by default costs a tenth of the time.
     gc.set_threshold(200_000, 20, 50)
