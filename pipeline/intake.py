@@ -23,6 +23,8 @@ from pipeline.journal import Journal, JournalRecord, partition_of
 from pipeline.metrics import ACCEPTED, FLUSH_SECONDS, OTHER, REFUSED
 from pipeline.purge import Purge
 from pipeline.registry import Registry
+from pipeline.signatures import LATER, Keys
+from pipeline.signatures import faults as signature_faults
 from pipeline.writing import insert
 from schemas import identity
 from schemas.clock import LAST_DAY, day_date, local_day
@@ -135,6 +137,8 @@ class Intake:
         started = time.perf_counter()
         registered = await self._registry.current()
         result = self.sort(batch, registered.accepted)
+        if registered.keys:
+            result = await asyncio.to_thread(self._signed_only, batch, result, registered.keys)
         if registered.forgotten:
             result = self._without_forgotten(batch, result, registered.forgotten)
         writes = [self._journal.write(result.accepted)]
@@ -176,20 +180,34 @@ class Intake:
             refused.append(self._refuse(topic, record, event))
         return Sorted(accepted, refused, kinds)
 
+    def _signed_only(self, batch: Batch, result: Sorted, keys: Keys) -> Sorted:
+        """Refuse what is not from whom it says it is."""
+        later = {r.record.offset for r in result.refused if r.refusal.code in LATER}
+        earlier = {r.record.offset for r in result.refused} - later
+        records = {r.offset: r for r in batch.records if r.offset not in earlier}
+        faults = signature_faults(batch.topic, list(records.values()), keys)
+        if not faults:
+            return result
+        spared = [one for one in result.accepted if _raw_offset(one) not in faults]
+        kinds = Counter(result.kinds)
+        kinds.subtract(_counted(one[3]) for one in result.accepted if _raw_offset(one) in faults)
+        kept = [item for item in result.refused if item.record.offset not in faults]
+        found = [self._refuse(batch.topic, records[offset], faults[offset]) for offset in faults]
+        return Sorted(spared, [*kept, *found], kinds)
+
     def _without_forgotten(self, batch: Batch, result: Sorted, forgotten: frozenset[str]) -> Sorted:
         """Refuse what is about a forgotten person, keep nothing of it, and purge it."""
         spared = [one for one in result.accepted if digest_of(one[2] or b"") not in forgotten]
         if len(spared) == len(result.accepted):
             return result
-        kept = {LINEAGE.unpack(item[4][0][1])[1] for item in spared}
+        kept = {_raw_offset(one) for one in spared}
         refused = {item.record.offset for item in result.refused}
         kinds = Counter(result.kinds)
         late = []
         for record in batch.records:
             if record.offset in kept or record.offset in refused:
                 continue
-            event = orjson.loads(record.value or b"")
-            kinds[event["kind"], event["source"]] -= 1
+            kinds[_counted(record.value or b"")] -= 1
             found = self._refuse(batch.topic, record, _FORGOTTEN)
             late.append(found._replace(key=None, value=b"", purge=True))
         return Sorted(spared, [*result.refused, *late], kinds)
@@ -237,6 +255,17 @@ def claimed(value: bytes, registered: Mapping[str, int]) -> str:
         return OTHER
     source = document.get("source") if isinstance(document, dict) else None
     return source if isinstance(source, str) and source in registered else OTHER
+
+
+def _counted(value: bytes) -> tuple[str, str]:
+    """Under which kind and source an accepted message is counted."""
+    event = orjson.loads(value)
+    return event["kind"], event["source"]
+
+
+def _raw_offset(accepted: JournalRecord) -> int:
+    """Where an accepted message stands in its raw partition."""
+    return int(LINEAGE.unpack(accepted[4][0][1])[1])
 
 
 def _look_into_headers(headers: Sequence[tuple[str, bytes | None]], event: Any) -> Any:

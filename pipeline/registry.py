@@ -1,9 +1,12 @@
 """The source registry as the workers see it: never older than the batch it is used for."""
 
 import asyncio
+from base64 import b64decode
+from types import MappingProxyType
 from typing import NamedTuple
 
 from consumers.store.client import Store
+from pipeline.signatures import Keys
 from pipeline.writing import until_stored
 from schemas.sources import Priorities
 
@@ -15,11 +18,13 @@ class Registered(NamedTuple):
         accepted: sources whose events are taken.
         priorities: of these, and of those removed since, whose reports keep their place.
         forgotten: digests of the persons who were forgotten (``popflow forget``).
+        keys: with which publishers sign; empty where none does.
     """
 
     accepted: Priorities
     priorities: Priorities
     forgotten: frozenset[str] = frozenset()
+    keys: Keys = MappingProxyType({})
 
 
 class Registry:
@@ -31,7 +36,7 @@ class Registry:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._version: tuple[int, int] = (-1, -1)
+        self._version: tuple[int, ...] = ()
         self._registered = Registered({}, {})
 
     async def current(self) -> Registered:
@@ -41,7 +46,8 @@ class Registry:
     def _read(self) -> Registered:
         version = self._store.query(
             "SELECT (SELECT max(version) FROM population.sources_rows),"
-            " (SELECT max(version) FROM population.forgotten_rows)"
+            " (SELECT max(version) FROM population.forgotten_rows),"
+            " (SELECT max(version) FROM population.source_key_rows)"
         )[0]
         if version != self._version:
             rows = self._store.query(
@@ -55,5 +61,12 @@ class Registry:
                 digests = self._store.query("SELECT DISTINCT digest FROM population.forgotten_rows")
                 found = frozenset(row[0] for row in digests)
                 self._registered = self._registered._replace(forgotten=found)
+            if version[2]:
+                rows = self._store.query(
+                    "SELECT id, name, public_key FROM population.source_key_rows FINAL"
+                    " WHERE NOT removed"
+                )
+                keys = {key_id: (name, b64decode(public)) for key_id, name, public in rows}
+                self._registered = self._registered._replace(keys=keys)
             self._version = version
         return self._registered

@@ -58,6 +58,10 @@ class Settings(BaseModel):
         default=None,
         description="file that says who we are towards Kafka: TLS, user, password Kafka 客户端文件",
     )
+    signing_key: Path | None = Field(
+        default=None,
+        description="private key with which `publish` signs events 签名私钥文件",
+    )
     secure: bool = Field(
         default=False,
         description="a new stack's own Kafka asks everybody for certificate and password 安全模式",

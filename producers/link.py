@@ -59,6 +59,7 @@ class Tuning:
         window: most messages handed over and not confirmed; publishing waits beyond it.
         window_bytes: the same in bytes of keys and values.
         retry_seconds: pause between attempts to reach a broker that is away.
+        sign: makes the headers that sign a message (:class:`producers.signing.Signer`).
         kafka: further settings of ``kafka.KafkaProducer``, such as ``security_protocol``,
             ``ssl_cafile`` or ``sasl_mechanism``; over what :func:`producers.access.use` chose.
     """
@@ -69,6 +70,7 @@ class Tuning:
     window: int = 20_000
     window_bytes: int = 32 << 20
     retry_seconds: float = 1.0
+    sign: Callable[[str, bytes | None], list[tuple[str, bytes]]] | None = None
     kafka: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -172,6 +174,7 @@ class Link:
             message.key,
             partition=self.partition(message.topic, message.key),
             timestamp_ms=message.timestamp_ms,
+            headers=self._tuning.sign(message.topic, message.value) if self._tuning.sign else None,
         )
         self._window.append(_Pending(future, message, end))
         self._bytes += _size(message)

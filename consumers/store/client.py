@@ -11,7 +11,9 @@ faster, and needs neither pyarrow nor pandas in the worker.
 
 from __future__ import annotations
 
+import getpass
 import logging
+import os
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -116,6 +118,7 @@ class Store:
                 autogenerate_session_id=False,
                 dedicated_pool=True,
                 tz_mode="schema",
+                client_name=f"popflow ({_account()})",
             )
         client.database = database
         return cls(client, address)
@@ -263,6 +266,14 @@ class Store:
         with self._lock:
             self._types[(table, names)] = types
         return types
+
+
+def _account() -> str:
+    """Who runs this process, for the store's log of reads."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """The source registry in the store: who may send, and whose word comes first."""
 
 import time
+from base64 import b64encode
 from collections.abc import Iterable
+from typing import Any
 
 from consumers.store.client import Store
 from schemas.sources import Source
@@ -44,3 +46,34 @@ def _write(store: Store, sources: list[Source], *, removed: bool) -> None:
             "version": [max(newest + 1, now_ms)] * number,
         },
     )
+
+
+def add_key(store: Store, name: str, key_id: str, public_key: bytes) -> None:
+    """Register a public key of a source: from now on its events have to be signed."""
+    now_ms = time.time_ns() // 1_000_000
+    columns: dict[str, list[Any]] = {"id": [key_id], "name": [name]}
+    columns |= {"public_key": [b64encode(public_key).decode()], "added_at": [now_ms]}
+    store.insert("source_key_rows", {**columns, "removed": [False], "version": [now_ms]})
+
+
+def remove_keys(store: Store, name: str) -> int:
+    """Take all keys of a source away; gives how many there were."""
+    rows = store.query(
+        "SELECT id, public_key FROM population.source_key_rows FINAL"
+        " WHERE name = {name:String} AND NOT removed",
+        {"name": name},
+    )
+    now_ms = time.time_ns() // 1_000_000
+    number = len(rows)
+    store.insert(
+        "source_key_rows",
+        {
+            "id": [row[0] for row in rows],
+            "name": [name] * number,
+            "public_key": [row[1] for row in rows],
+            "added_at": [now_ms] * number,
+            "removed": [True] * number,
+            "version": [now_ms] * number,
+        },
+    )
+    return number

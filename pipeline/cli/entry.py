@@ -49,6 +49,7 @@ COMMANDS = {
     "backup": Listed("backup", "backup", "A stopped stack in one file", "备份"),
     "restore": Listed("backup", "restore", "A backup into an empty folder", "恢复"),
     "forget": Listed("forget", "forget", "Erase persons, with a certificate", "遗忘某人"),
+    "reads": Listed("reads", "reads", "Who read rows about persons", "读取日志"),
     "schemas": Listed("tools", "schemas", "JSON Schema and AsyncAPI documents", "契约文档"),
     "settings": Listed("tools", "settings_command", "Every setting and its value", "全部设置"),
 }

@@ -27,9 +27,11 @@ from pipeline.settings import Settings
 from producers.delivery import PublishingError
 from producers.items import Summary
 from producers.kit import Publisher
+from producers.link import Tuning
 from producers.mapping import MappingError
 from producers.publishing import publish_counts, publish_files
 from producers.publishing import simulate as publish_city
+from producers.signing import Signer
 from producers.simulate.city import City
 from producers.simulate.progress import CursorError, Pace
 from producers.sources.counts import CountOptions
@@ -206,10 +208,11 @@ def simulate(
 def _publisher(chosen: Settings, spool: str) -> Publisher:
     """With the data folder's spool; beside another that uses it already, in memory only."""
     bootstrap = kafka(chosen)
+    tuning = Tuning(sign=Signer(chosen.signing_key) if chosen.signing_key else None)
     try:
-        return Publisher(bootstrap, spool=chosen.data / spool, patience=_PATIENCE)
+        return Publisher(bootstrap, spool=chosen.data / spool, patience=_PATIENCE, tuning=tuning)
     except SpoolHeldError:
-        return Publisher(bootstrap)
+        return Publisher(bootstrap, tuning=tuning)
 
 
 @contextmanager

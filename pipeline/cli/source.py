@@ -5,14 +5,22 @@ from pathlib import Path
 import click
 
 from consumers.store.client import Store
-from consumers.store.registry import add_source, registered, remove_source
+from consumers.store.registry import (
+    add_key,
+    add_source,
+    registered,
+    remove_keys,
+    remove_source,
+)
 from deploy.kafka import acls
 from deploy.native.endpoints import Endpoints
 from deploy.native.secure import Trust, let_in
 from pipeline.cli.common import console, endpoints, fail, open_store, options, print_json, settings
 from pipeline.cli.common import table as new_table
 from pipeline.settings import Settings
+from producers.signing import make_key, public_key
 from schemas.events import KINDS
+from schemas.signature import key_id
 from schemas.sources import Source
 
 
@@ -39,10 +47,17 @@ def source() -> None:
     type=click.Choice([*KINDS]),
     help="With --kafka: what it may write; all when left out. 事件种类",
 )
+@click.option(
+    "--sign",
+    "public",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Its public key: only what is signed with it is taken from now on. 公钥文件",
+)
 @options
 def add(
     name: str,
     priority: int,
+    public: Path | None,
     folder: Path | None,
     kinds: tuple[str, ...],
     data: Path | None,
@@ -55,6 +70,7 @@ def add(
         fail(str(error), code=2)
     chosen = settings(data)
     where = endpoints(chosen)
+    key = None if public is None else public_key(public)
     client = None if folder is None else _let_in(chosen, where, name, folder, kinds)
     with open_store(where) as store:
         known = {known.name: known for known in registered(store)}
@@ -62,6 +78,8 @@ def add(
         reordered = changed and name in known and _has_sent(store, name)
         if changed:
             add_source(store, wanted)
+        if key is not None:
+            add_key(store, name, key_id(key), key)
     if as_json:
         said = {"name": name, "priority": priority, "changed": changed, "rebuild": reordered}
         print_json(said | ({"kafka_client": str(client)} if client else {}))
@@ -71,6 +89,33 @@ def add(
     console.print(f"{name} has priority {priority}" + ("" if changed else " already"))
     if reordered:
         console.print("It has sent events already: run `popflow rebuild` to weigh them anew.")
+
+
+@source.command("key")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@options
+def key(file: Path, data: Path | None, as_json: bool) -> None:  # noqa: ARG001 - all take it
+    """Make a key to sign with: FILE stays with the publisher, FILE.pub is registered. 生成密钥"""
+    public = make_key(file)
+    if as_json:
+        print_json({"key": str(file), "public": str(public), "id": key_id(public_key(public))})
+    else:
+        console.print(f"{public}: register it with `popflow source add NAME --sign {public}`")
+
+
+@source.command("unsign")
+@click.argument("name")
+@options
+def unsign(name: str, data: Path | None, as_json: bool) -> None:
+    """Take all keys of a source away: it need not sign any more. 取消签名"""
+    with open_store(endpoints(settings(data))) as store:
+        number = remove_keys(store, name)
+    if not number:
+        fail(f"{name} has no key")
+    if as_json:
+        print_json({"name": name, "removed": number})
+    else:
+        console.print(f"{number} keys of {name} are removed")
 
 
 def _let_in(

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def worker(data: Path | None, **given: Any) -> None:
         fail("name both --bootstrap and --clickhouse, or none for the stack's own", code=2)
     chosen = with_port(with_servers(settings(data, **given)))
     log_to_stderr(chosen)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no event to the disk
     # A batch makes hundreds of thousands of tuples and no cycles: collecting as often as Python
     # does by default costs a tenth of the time.
     gc.set_threshold(200_000, 20, 50)

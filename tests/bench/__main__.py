@@ -34,9 +34,9 @@ from producers.kit import Publisher
 from schemas.sources import DEMONSTRATION
 from schemas.topics import specs
 from tests.bench import listen, readings
-from tests.bench.page import page_figures
 from tests.bench.alerts import PROBES as ALERT_PROBES
 from tests.bench.alerts import alerts
+from tests.bench.page import page_figures
 from tests.bench.workload import events
 from tests.e2e.stack import RunningStack
 

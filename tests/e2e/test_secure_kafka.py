@@ -188,3 +188,45 @@ def test_an_expired_certificate_is_one_clear_line(
 def test_nobody_comes_in_without_a_certificate(stack: RunningStack) -> None:
     with pytest.raises(KafkaError):
         KafkaProducer(bootstrap_servers=stack.ready["bootstrap"], bootstrap_timeout_ms=3000)
+
+
+def test_nobody_passes_another_s_source(
+    stack: RunningStack, tmp_path: Path, as_client: Callable[[Path | None], None]
+) -> None:
+    """Two publishers may write births: the key tells whose word an event is."""
+    one, two = "health.clinic-one", "health.clinic-two"
+    clients = {}
+    for name in (one, two):
+        key = tmp_path / name
+        assert stack.popflow("source", "key", str(key)).returncode == 0
+        done = stack.popflow(
+            "source", "add", name, "--priority", "4", "--kind", "birth", "--json",
+            "--kafka", str(tmp_path / f"{name}.client"), "--sign", f"{key}.pub",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        clients[name] = Path(json.loads(done.stdout)["kafka_client"])
+    before = sum(stack.daily().values())
+    for number, (source, key, code) in enumerate(
+        [(one, one, ""), (one, two, "source_mismatch"), (two, "", "bad_signature"), (two, two, "")]
+    ):
+        file = tmp_path / f"{number}.ndjson"
+        document = event(
+            "birth", source=source, person=f"{number:x}c" * 16, record_id=f"S-{number}"
+        )
+        file.write_bytes(spelled(document) + b"\n")
+        stack.env["POPFLOW_KAFKA_CLIENT"] = str(clients[key or two])
+        if key:
+            stack.env["POPFLOW_SIGNING_KEY"] = str(tmp_path / key)
+        try:
+            done = stack.popflow("publish", str(file))
+        finally:
+            stack.env.pop("POPFLOW_KAFKA_CLIENT")
+            stack.env.pop("POPFLOW_SIGNING_KEY", None)
+        assert done.returncode == 0, done.stderr
+        as_client(stack.client_file)
+        stack.settle()
+        assert stack.refusals()[code] == (1 if code else 0)
+    assert sum(stack.daily().values()) > before
+    assert stack.store.query("SELECT count() FROM population.records WHERE source LIKE '%clinic%'")[
+        0
+    ] == (2,)

@@ -41,6 +41,7 @@ from consumers.store.server.errors import (
     StatementError,
 )
 from consumers.store.server.gate import Gate
+from consumers.store.server.reads import Reads
 from consumers.store.server.stream import STREAMED, Stream
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ class Call:
     params: Mapping[str, str]
     settings: Mapping[str, str]
     readonly: bool
+    who: str = ""
     query_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
@@ -153,6 +155,7 @@ class Service:
         version = self._writers.query("SELECT version()", "TSVRaw", Session())
         self._version = version.content.decode().strip()
         self._gate = Gate(self._readers)
+        self._reads = Reads(self._writers)
 
     def application(self) -> Starlette:
         """The ASGI application."""
@@ -216,6 +219,8 @@ class Service:
             params={name[6:]: value for name, value in url.items() if name.startswith("param_")},
             settings=self._settings(url),
             readonly=request.method == "GET",
+            who=f"{request.client.host if request.client else ''} "
+            + headers.get("user-agent", "")[:120],
         )
         return call if "query_id" not in url else _named(call, url["query_id"])
 
@@ -260,6 +265,8 @@ class Service:
         if call.account.readonly:
             self._gate.check(sql, session, call.params, call.account.views)
             return "READ_ONLY"
+        if isinstance(call.statement, statement.Query) and call.statement.selects:
+            self._reads.note(call.account.name, call.who, sql, call.params)
         kind, count = self._writers.classify(sql, session)
         if count > 1:
             raise StatementError(SYNTAX_ERROR, "Multi-statements are not allowed. (SYNTAX_ERROR)")
