@@ -17,7 +17,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 $(shell [ -x $(RUN) ] || rm -f $(INSTALLED) $(INSTALLED_DEV))
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test test-long bench check lint lock generate
+.PHONY: help install up test test-long bench tools check lint lock generate
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -28,14 +28,17 @@ install: $(INSTALLED) ## make .venv and put the locked dependencies and popflow 
 up: $(INSTALLED) ## start the whole stack with a simulated city; Ctrl-C stops it
 	@$(RUN) -m pipeline.cli up --demo
 
-test: lint ## all checks and all tests but the long ones
+test: tools lint ## all checks and all tests but the long ones
 	@$(RUN) -m pytest -q -m "not long"
 
-test-long: $(INSTALLED_DEV) ## the tests that run for minutes
+test-long: tools $(INSTALLED_DEV) ## the tests that run for minutes
 	@$(RUN) -m pytest -q -m long
 
 bench: $(INSTALLED_DEV) ## measure throughput and delay on this machine
 	@$(RUN) -m tests.bench
+
+tools: ## programs that the tests run: Chromium, Prometheus, Alertmanager
+	@tests/tools.sh
 
 check: lint ## style, types, import directions, generated files; no test of behaviour
 	@$(RUN) -m pytest -q tests/contract/test_generated.py tests/meta/test_tables.py
@@ -49,6 +52,7 @@ lint: $(INSTALLED_DEV)
 generate: $(INSTALLED_DEV) ## write the generated documents and tables anew
 	@$(RUN) -m schemas.export
 	@$(RUN) -m tests.meta.tables
+	@$(RUN) -m deploy.prometheus deploy/prometheus
 
 lock: $(INSTALLED_DEV) ## resolve the dependencies anew; UPGRADE=--upgrade takes newer ones
 	@$(LOCK) $(UPGRADE) --output-file requirements.lock pyproject.toml

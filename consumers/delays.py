@@ -23,9 +23,9 @@ def delays(
     Raises:
         StoreUnavailable: ClickHouse is away.
     """
-    wanted = COUNTED if measures is None else tuple(measures)
+    asked = COUNTED if measures is None else tuple(measures)
     found = {}
-    rows = store.query(by_delay_sql("{known_on:Date32}", wanted), {"known_on": known_on})
+    rows = store.query(by_delay_sql("{known_on:Date32}", asked), {"known_on": known_on})
     for measure, by_delay, at_risk in rows:
         shares = known_shares(by_delay, at_risk)
         if shares is not None:

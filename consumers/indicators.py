@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from fractions import Fraction
 from typing import Any
 
 from consumers.store.client import Store
-from pipeline.catalogue.indicators import INDICATORS
-from pipeline.catalogue.selection import factor, select
-from pipeline.catalogue.sql import ingredients_sql
-from pipeline.core.rates import Ingredients, Reading, quotient
+from pipeline.catalogue.assemble import Assembly, Context, assembly
+from pipeline.catalogue.selection import select
+from pipeline.core.rates import Reading
 from schemas.clock import LAST_VALID
 
-_SETTINGS = "\nSETTINGS max_query_size = 1048576"
+SETTINGS = "\nSETTINGS max_query_size = 1048576"
+"""Of a statement of all readings."""
 
 
 def readings(
@@ -47,45 +46,29 @@ def readings(
     selection = select(indicators, districts, windows)
     if not selection.entries or not selection.areas:
         return []
-    rows = store.query(
-        ingredients_sql(selection) + _SETTINGS,
+    how = assembly(selection)
+    columns = store.columns(
+        how.series.statement() + SETTINGS,
         {"as_of": as_of, "known_on": known_on or LAST_VALID},
     )
-    found = {reading.key: reading for reading in (_reading(row, as_of, known_on) for row in rows)}
-    return [
-        found[entry.key, base, area, window]
-        for entry in selection.entries
-        for base in entry.bases
-        for area in selection.areas
-        for window in selection.windows
-        if window in entry.windows
-    ]
+    return list(how.readings(*sums(columns, how), as_of, known_on))
 
 
-def _reading(row: tuple[Any, ...], as_of: date, known_on: date | None) -> Reading:
-    key, base, district, window, top, top_parts, bottom, bottom_parts, *rest = row
-    _, _, missing, detail, *_ = rest
-    entry = INDICATORS[key]
-    parts = Ingredients(
-        Fraction(top, top_parts),
-        Fraction(bottom, bottom_parts),
-        factor(entry, window, as_of),
-        missing,
-        tuple(detail),
-    )
-    made = quotient(parts, entry.interval)
-    return Reading(
-        key,
-        base,
-        district,
-        window,
-        as_of,
-        known_on,
-        None if missing else parts.numerator,
-        None if missing else parts.denominator,
-        made.value,
-        made.low,
-        made.high,
-        made.reason,
-        made.note,
-    )
+def sums(
+    columns: Mapping[str, Sequence[Any]], how: Assembly
+) -> tuple[dict[str, dict[str, list[int]]], Context]:
+    """The columns of a statement by area, and its context."""
+    width = len(how.series.windows)
+    by_area = {
+        area: {
+            name: values[place]
+            if isinstance(values[place], list | tuple)
+            else [values[place]] * width
+            for name, values in columns.items()
+            if name not in ("area", "newest", "earlier", "facts")
+        }
+        for place, area in enumerate(columns["area"])
+    }
+    newest, earlier, facts = (columns[name][0] for name in ("newest", "earlier", "facts"))
+    days = [top[1] if top[0] else None for top in (newest, earlier)]
+    return by_area, Context(days[0], days[1], facts)

@@ -20,7 +20,7 @@ from consumers.store.client import Store
 from pipeline.core.alerts import changes
 from pipeline.indicators import local_today
 from pipeline.journal import Journal, partition_of
-from pipeline.metrics import ALERTS, WATCHING_SECONDS
+from pipeline.metrics import ALERT_CHANGES, WATCHING_SECONDS
 from pipeline.writing import insert, until_stored
 from schemas.alert import Alert
 from schemas.clock import ZONE
@@ -89,7 +89,7 @@ class Alerts:
         news = await self._ask(lambda store: self._news(store, today, at))
         await self._tell(news)
         for alert in news:
-            ALERTS.labels(alert.monitor, alert.state).inc()
+            ALERT_CHANGES.labels(alert.monitor, alert.state).inc()
         return len(news)
 
     def _news(self, store: Store, today: date, at: datetime) -> list[Alert]:

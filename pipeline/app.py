@@ -3,17 +3,19 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from typing import cast
+from typing import Protocol, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 from faust.types.streams import StreamT
+from kafka.errors import KafkaError
 
 from consumers.store.client import Store
 from consumers.store.errors import StoreError
 from pipeline.alerts import Alerts
 from pipeline.batching import Batch, BatchApp, Limits, consume
 from pipeline.folding import JournalRecord
+from pipeline.gauges import Gauges
 from pipeline.group import GROUP, READY
 from pipeline.indicators import Readings
 from pipeline.intake import Intake
@@ -24,6 +26,7 @@ from pipeline.nowcasts import Nowcasts
 from pipeline.purge import Purge
 from pipeline.registry import Registry
 from pipeline.settings import Settings
+from producers.access import client_settings
 from schemas.topics import ALERTS, JOURNAL, RAW, READINGS, REJECTED
 
 log = logging.getLogger(__name__)
@@ -32,7 +35,8 @@ STAGES = ("intake", "ledger", "readings", "alerts")
 _FOLD_RECORDS = 20_000
 _LOOK_SECONDS = 0.5
 """How often the leader looks whether anything has changed."""
-_NOWCAST_SECONDS = 10.0
+_MEASURE_SECONDS = 10.0
+"""How often the leader measures the stream for ``/metrics``, and looks at recent days."""
 _AT_ONCE = 2
 """Partitions counted at the same time: while one waits for the store, another computes."""
 
@@ -53,11 +57,16 @@ class JournalReader:
         """A partition's records from one offset until before another, in batches."""
         tp = TopicPartition(JOURNAL, partition)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="none"
+            bootstrap_servers=self._bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            **client_settings(),
         )
         await consumer.start()
         try:
             consumer.assign([tp])
+            # What was forgotten is cut off its beginning; the rest stands behind it again.
+            start = max(start, (await consumer.beginning_offsets([tp]))[tp])
             consumer.seek(tp, start)
             while start < until:
                 fetched = await consumer.getmany(tp, timeout_ms=1000, max_records=_FOLD_RECORDS)
@@ -67,6 +76,16 @@ class JournalReader:
                     yield cast("Sequence[JournalRecord]", records)
         finally:
             await consumer.stop()
+
+
+class LeaderTask(Protocol):
+    """What one worker does for all of them."""
+
+    async def step(self) -> object:
+        """Do what there is to do."""
+
+    def forget(self) -> None:
+        """Another worker leads now: what this one knew may be outdated when it leads again."""
 
 
 class Worker:
@@ -112,8 +131,9 @@ class Worker:
         )
         self.ledger = Ledger(store, registry, settings.state, JournalReader(settings.bootstrap))
         self.readings = Readings(store, self._published)
-        self.alerts = Alerts(store, self._told)
         self.nowcasts = Nowcasts(store)
+        self.gauges = Gauges(store, settings.bootstrap)
+        self.alerts = Alerts(store, self._told)
         self._declare_agents(stages)
 
     def _declare_agents(self, stages: Sequence[str]) -> None:
@@ -124,10 +144,11 @@ class Worker:
         if "ledger" in stages:
             self.app.agent(self.app.batches(JOURNAL), name="ledger")(self._count)
         if "readings" in stages:
-            self.app.timer(_LOOK_SECONDS)(self._publish)
-            self.app.timer(_NOWCAST_SECONDS)(self._estimate)
+            self._lead(_LOOK_SECONDS, self.readings, "Readings could not be published")
+            self._lead(_MEASURE_SECONDS, self.nowcasts, "Recent days could not be estimated")
+            self._lead(_MEASURE_SECONDS, self.gauges, "The stream could not be measured")
         if "alerts" in stages:
-            self.app.timer(_LOOK_SECONDS)(self._alert)
+            self._lead(_LOOK_SECONDS, self.alerts, "Alerts could not be told")
         self.app.on_revoked(self._give_up)
         self.app.on_assigned(self._take_over)
 
@@ -137,32 +158,19 @@ class Worker:
     async def _count(self, stream: StreamT[Batch]) -> None:
         await consume(stream, self.ledger.handle, at_once=_AT_ONCE)
 
-    async def _publish(self) -> None:
-        if not self.app.is_leader():
-            self.readings.forget()
-            return
-        try:
-            await self.readings.step()
-        except (StoreError, JournalError) as error:
-            log.error("Readings could not be published: %s", error)
+    def _lead(self, every: float, task: LeaderTask, failure: str) -> None:
+        """Let the leader, and nobody else, do something every so many seconds."""
 
-    async def _alert(self) -> None:
-        if not self.app.is_leader():
-            self.alerts.forget()
-            return
-        try:
-            await self.alerts.step()
-        except (StoreError, JournalError) as error:
-            log.error("Alerts could not be told: %s", error)
+        async def lead() -> None:
+            if not self.app.is_leader():
+                task.forget()
+                return
+            try:
+                await task.step()
+            except (StoreError, JournalError, KafkaError) as error:
+                log.error("%s: %s", failure, error)
 
-    async def _estimate(self) -> None:
-        if not self.app.is_leader():
-            self.nowcasts.forget()
-            return
-        try:
-            await self.nowcasts.step()
-        except StoreError as error:
-            log.error("Recent days could not be estimated: %s", error)
+        self.app.timer(every, name=type(task).__name__)(lead)
 
     async def _take_over(self, held: set[TP]) -> None:
         log.info("%s with %d partitions", READY, len(held))
@@ -183,9 +191,11 @@ class Worker:
         try:
             # What Kafka has, not what a setting says: all of a person goes to one partition.
             self.intake.partitions = await self._journal.partitions()
+            self.readings.shards = self.intake.partitions
             self.readings.partitions = await self._published.partitions()
             self.alerts.partitions = await self._told.partitions()
             await self.app.serve()
         finally:
             self.ledger.close()
+            self.gauges.close()
             await asyncio.gather(*(writer.stop() for writer in writers), self._purge.stop())

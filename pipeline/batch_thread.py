@@ -12,6 +12,7 @@ from faust.types import TP
 
 from pipeline.batch_errors import name_of, place_of
 from pipeline.batch_window import Batch, Limits
+from producers.access import client_settings
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
             metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
             connections_max_idle_ms=conf.consumer_connections_max_idle_ms,
-            **driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
+            **client_settings(),
         )
 
     async def _fetch_records(

@@ -163,7 +163,7 @@ def _fold_person(
         for known_on, cells in posting.cells.items():
             day = differences[known_on]
             get = day.get
-            for cell, value in cells.items():
+            for cell, value in cells:
                 day[cell] = get(cell, 0) + value
         if tally.findings:
             seen.update((_identity(finding), finding) for finding in tally.findings)

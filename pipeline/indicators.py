@@ -4,10 +4,10 @@ One worker, the leader, does it for the whole group. A reading is written to the
 the store, where (key, as_of, known_on) is one row: two leaders for a moment, or one that died in
 between, repeat themselves and publish nothing twice.
 
-The present day is evaluated first, whenever cells, baselines or reference facts have changed.
-Days before it that are kept (see :func:`kept_days`) follow one by one, the longest waiting first,
-so that a late event shows everywhere without holding up the present; all of it takes a bounded
-share of the time.
+The present day comes first, whenever cells, baselines or reference facts have changed; its sums
+are kept at hand (:mod:`pipeline.live`), so that a flush costs what it touched. Days before it that
+are kept (see :func:`kept_days`) follow one by one, the longest waiting first, so that a late event
+shows everywhere without holding up the present; all of it takes a bounded share of the time.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
+from consumers.changes import Change, Marks, Since, cells, changes, first_day, marks, published
 from consumers.delays import delays
 from consumers.indicators import readings
 from consumers.store.client import Store
@@ -33,6 +34,7 @@ from pipeline.core.delays import Shares, completeness
 from pipeline.core.published import Before, Published, publish
 from pipeline.core.rates import Reading
 from pipeline.journal import Journal, partition_of
+from pipeline.live import Live
 from pipeline.metrics import EVALUATION_SECONDS, READINGS
 from pipeline.writing import insert, until_stored
 from schemas.clock import ZONE
@@ -43,22 +45,17 @@ log = logging.getLogger(__name__)
 KEPT_DAYS = 35
 KEPT_MONTHS = 24
 DELAYS_SECONDS = 600.0
-SHARE_OF_TIME = 0.3
-"""Of the time, at most, that evaluations may take: the stream needs the engine too."""
+SHARE_OF_TIME = 0.25
+"""Of the time, at most, that evaluations of the present, and as much again that those of earlier
+days may take: the stream needs the engine too."""
+MOST_CELLS = 20_000
+"""Changed cells of today that are counted one by one; more are summed by the store."""
 
 COLUMNS = (
     *("indicator", "base", "district", "window", "as_of", "known_on"),
     *("numerator", "denominator", "value", "low", "high", "completeness", "status"),
     *("reason", "note", "cause", "published_at"),
 )
-
-
-class Marks(NamedTuple):
-    """How far the tables have come."""
-
-    cells: dict[int, int]
-    baseline: int
-    reference: int
 
 
 @dataclass
@@ -128,6 +125,7 @@ class Readings:
         today: tells the local date.
 
     Attributes:
+        shards: how many there are of the cells, the journal's partitions; 0: not known.
         waiting: days that have to be evaluated again, and why.
     """
 
@@ -142,26 +140,29 @@ class Readings:
         self._store = store
         self._topic = topic
         self.partitions = partitions
+        self.shards = 0
         self.today = today
         self._marks: Marks | None = None
         self._day: date | None = None
         self.waiting: dict[date, Touched] = {}
-        self._rest_until = 0.0
+        self._live: Live | None = None
+        self._shown: dict[tuple[str, str, str, str], Before] = {}
+        self._rest_until = {True: 0.0, False: 0.0}
         self._delays: dict[str, Shares] = {}
         self._delays_at = 0.0
 
     def forget(self) -> None:
         """Another worker leads now: what this one knew may be outdated when it leads again."""
-        self._marks = self._day = None
+        self._marks = self._day = self._live = None
         self.waiting.clear()
 
     async def step(self) -> int:
         """Publish what has changed; gives the number of readings published."""
         today = self.today()
         await self._look(today)
-        if not self.waiting or time.monotonic() < self._rest_until:
+        day = self._next(today)
+        if day is None:
             return 0
-        day = today if today in self.waiting else next(iter(self.waiting))
         touched = self.waiting.pop(day)
         began = time.monotonic()
         try:
@@ -171,62 +172,107 @@ class Readings:
             raise
         finally:
             took = time.monotonic() - began
-            self._rest_until = time.monotonic() + took * (1 / SHARE_OF_TIME - 1)
+            self._rest_until[day == today] = time.monotonic() + took * (1 / SHARE_OF_TIME - 1)
+
+    def _next(self, today: date) -> date | None:
+        """The day whose turn it is: today, or the one that has waited longest; None: rest."""
+        now = time.monotonic()
+        if today in self.waiting and now >= self._rest_until[True]:
+            return today
+        if now < self._rest_until[False]:
+            return None
+        return next((day for day in self.waiting if day != today), None)
 
     async def _look(self, today: date) -> None:
         """Note which days have to be evaluated again, and why."""
-        marks = await self._ask(_marks)
-        before, self._marks = self._marks, marks
+        before = self._marks
+        seen = before.cells if before else {}
+        now = await self._ask(lambda store: marks(store, self._since(seen)))
         since, touched = date.min, Touched()
         if before is None or today != self._day:
             touched.causes.add("start" if before is None else "day")
-            self._day = today
         else:
-            if marks.baseline != before.baseline:
+            if now.baseline != before.baseline:
                 touched.causes.add("baseline")
-            if marks.reference != before.reference:
+            if now.reference != before.reference:
                 touched.causes.add("reference")
-            if marks.cells != before.cells:
-                changed = await self._ask(lambda store: _changes(store, before.cells))
-                touched.measures = {measure for measure, _, _ in changed}
-                touched.districts = {district for _, district, _ in changed}
+            if now.cells != before.cells:
+                changed = await self._ask(lambda store: changes(store, self._since(seen)))
+                touched.measures = {change.measure for change in changed}
+                touched.districts = {change.district for change in changed}
                 if not touched.causes:
-                    since = min(day for _, _, day in changed)
+                    since = min(change.day for change in changed)
+                    await self._follow(changed, seen, today)
+        if touched.causes:
+            self._live = None
         if touched.measures or touched.causes:
-            for day in (today, *kept_days(today, await self._ask(_first_day))):
+            for day in (today, *kept_days(today, await self._ask(first_day))):
                 if day >= since:
                     self._wait(day, touched)
+        self._marks, self._day = now, today
+
+    def _since(self, seen: dict[int, int]) -> Since:
+        return Since(seen, all_shards=0 < self.shards <= len(seen))
+
+    async def _follow(self, changed: list[Change], since: dict[int, int], today: date) -> None:
+        """Count what has changed in the sums of today, or let them be summed anew."""
+        if self._live is None:
+            return
+        live, few = self._live, sum(change.cells for change in changed) <= MOST_CELLS
+        self._live = None  # until it has followed: a store that is away leaves no half of it
+        if few and min(change.known_on for change in changed) >= today:
+            live.apply(await self._ask(lambda store: cells(store, self._since(since), today)))
+            self._live = live
 
     def _wait(self, day: date, touched: Touched) -> None:
         self.waiting.setdefault(day, Touched()).add(touched)
 
     async def _evaluate(self, as_of: date, touched: Touched, today: date) -> int:
         """Evaluate a day and publish what is news."""
-        keys = touched.indicators()
+        keys, areas = touched.indicators(), touched.areas()
         if not keys:
             return 0
         began = time.perf_counter()
         shares = await self._known_delays(today)
-        found = await self._ask(
-            lambda store: readings(store, as_of, today, indicators=keys, districts=touched.areas())
-        )
-        before = await self._ask(lambda store: _published(store, as_of))
+        if as_of == today:
+            found = await self._of_today(today, set(keys), areas)
+            before = self._shown
+        else:
+            found = await self._ask(
+                lambda store: readings(store, as_of, today, indicators=keys, districts=areas)
+            )
+            before = await self._ask(lambda store: published(store, as_of))
         news = []
         for reading in found:
-            entry = INDICATORS[reading.indicator]
             now = publish(
                 reading,
                 complete_share(reading, shares, today),
                 before.get(reading.key),
                 today,
-                touched.cause(entry),
+                touched.cause(INDICATORS[reading.indicator]),
             )
             if now is not None:
                 news.append(now)
         await self._write(news)
+        before.update({n.reading.key: Before(n.figures, n.completeness, n.status) for n in news})
         EVALUATION_SECONDS.observe(time.perf_counter() - began)
         READINGS.inc(len(news))
         return len(news)
+
+    async def _of_today(
+        self, today: date, keys: set[str], areas: list[str] | None
+    ) -> list[Reading]:
+        """Today's readings of some entries and areas, from sums at hand."""
+        live = self._live
+        if live is None:
+            live = await self._ask(lambda store: Live(store, today))
+            self._shown = await self._ask(lambda store: published(store, today))
+            self._live = live
+
+        def wanted(entry: Indicator, area: str) -> bool:
+            return entry.key in keys and (areas is None or area in areas)
+
+        return list(live.readings(wanted))
 
     async def _write(self, news: list[Published]) -> None:
         if not news:
@@ -273,40 +319,3 @@ def _row(each: Published, published_at: int) -> tuple[Any, ...]:
         *(numerator, denominator, value, low, high, each.completeness, each.status),
         *(reason, note, each.cause, published_at),
     )
-
-
-def _marks(store: Store) -> Marks:
-    cells = store.query("SELECT shard, max(version) FROM population.cells GROUP BY shard")
-    others = store.query(
-        "SELECT (SELECT max(version) FROM population.baseline_rows),"
-        " (SELECT max(version) FROM population.reference_rows)"
-    )
-    return Marks(dict(cells), *others[0])
-
-
-def _changes(store: Store, since: dict[int, int]) -> Iterable[tuple[str, str, date]]:
-    """Measure, district and first day of the cells written since."""
-    return store.query(
-        "SELECT measure, district, min(day) FROM population.cells"
-        " WHERE version > transform(shard, {shards:Array(UInt16)}, {versions:Array(UInt64)},"
-        " toUInt64(0)) GROUP BY measure, district",
-        {"shards": list(since), "versions": list(since.values())},
-    )
-
-
-def _first_day(store: Store) -> date:
-    """The first day with a count; today's year when there is none."""
-    rows = store.query("SELECT min(day), count() FROM population.cells")
-    first, count = rows[0]
-    return first if count else local_today()
-
-
-def _published(store: Store, as_of: date) -> dict[tuple[str, str, str, str], Before]:
-    """What stands published for a day."""
-    rows = store.query(
-        "SELECT indicator, base, district, `window`, numerator, denominator, value, low, high,"
-        " reason, note, completeness, status FROM population.indicators"
-        " WHERE as_of = {as_of:Date32}",
-        {"as_of": as_of},
-    )
-    return {row[:4]: Before(row[4:11], row[11], row[12]) for row in rows}

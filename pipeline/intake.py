@@ -18,8 +18,9 @@ import orjson
 from consumers.store.client import Store
 from pipeline.batching import Batch
 from pipeline.folding import LINEAGE, LINEAGE_HEADER
+from pipeline.forgotten import digest_of
 from pipeline.journal import Journal, JournalRecord, partition_of
-from pipeline.metrics import ACCEPTED, FLUSH_SECONDS, REFUSED
+from pipeline.metrics import ACCEPTED, FLUSH_SECONDS, OTHER, REFUSED
 from pipeline.purge import Purge
 from pipeline.registry import Registry
 from pipeline.writing import insert
@@ -27,7 +28,7 @@ from schemas import identity
 from schemas.clock import LAST_DAY, day_date, local_day
 from schemas.reading import check, read
 from schemas.refusals import Code, Refusal
-from schemas.topics import MAX_MESSAGE_BYTES
+from schemas.topics import MAX_EVENT_BYTES, MAX_MESSAGE_BYTES
 
 REJECTED_COLUMNS = (
     *("id", "digest", "code", "reason", "topic", "partition", "offset", "rejected_at"),
@@ -67,7 +68,8 @@ class Sorted(NamedTuple):
 
     accepted: Sequence[JournalRecord]
     refused: Sequence[Refused]
-    kinds: Mapping[str, int]
+    kinds: Mapping[tuple[str, str], int]
+    """Accepted events by kind and source."""
 
 
 def _masked(raw: bytes) -> bytes:
@@ -92,6 +94,7 @@ mended and sent again (15 digits inside a record's number are no identity number
 _UNTIMELY = Refusal(
     Code.IMPOSSIBLE_DATE, "The message's timestamp is no time from 1970 to 2298 in milliseconds."
 )
+_FORGOTTEN = Refusal(Code.FORGOTTEN, "The event is about a person who was forgotten.")
 _IN_HEADER = Refusal(Code.PLAIN_IDENTITY, "A header of the message holds a plain identity number.")
 
 
@@ -132,15 +135,17 @@ class Intake:
         started = time.perf_counter()
         registered = await self._registry.current()
         result = self.sort(batch, registered.accepted)
+        if registered.forgotten:
+            result = self._without_forgotten(batch, result, registered.forgotten)
         writes = [self._journal.write(result.accepted)]
         if result.refused:
             writes.append(self._keep(batch.topic, result.refused))
         await asyncio.gather(*writes)
         await self._clean(batch, result.refused)
-        for kind, count in result.kinds.items():
-            ACCEPTED.labels(kind).inc(count)
+        for (kind, source), count in result.kinds.items():
+            ACCEPTED.labels(kind, source).inc(count)
         for refused in result.refused:
-            REFUSED.labels(refused.refusal.code).inc()
+            REFUSED.labels(refused.refusal.code, claimed(refused.value, registered.accepted)).inc()
         FLUSH_SECONDS.labels("intake").observe(time.perf_counter() - started)
 
     def sort(self, batch: Batch, sources: Mapping[str, int]) -> Sorted:
@@ -148,7 +153,7 @@ class Intake:
         topic, partition, partitions = batch.topic, batch.partition, self.partitions
         accepted: list[JournalRecord] = []
         refused: list[Refused] = []
-        kinds: Counter[str] = Counter()
+        kinds: Counter[tuple[str, str]] = Counter()
         for record in batch.records:
             raw = record.value or b""
             timestamp = record.timestamp
@@ -165,11 +170,29 @@ class Intake:
                     lineage = ((LINEAGE_HEADER, LINEAGE.pack(partition, record.offset)),)
                     target = partition_of(person, partitions)
                     accepted.append((target, timestamp, person, raw, lineage))
-                    kinds[event.kind] += 1  # type: ignore[attr-defined]
+                    kinds[event.kind, event.source] += 1  # type: ignore[attr-defined]
                     continue
                 event = fault
             refused.append(self._refuse(topic, record, event))
         return Sorted(accepted, refused, kinds)
+
+    def _without_forgotten(self, batch: Batch, result: Sorted, forgotten: frozenset[str]) -> Sorted:
+        """Refuse what is about a forgotten person, keep nothing of it, and purge it."""
+        spared = [one for one in result.accepted if digest_of(one[2] or b"") not in forgotten]
+        if len(spared) == len(result.accepted):
+            return result
+        kept = {LINEAGE.unpack(item[4][0][1])[1] for item in spared}
+        refused = {item.record.offset for item in result.refused}
+        kinds = Counter(result.kinds)
+        late = []
+        for record in batch.records:
+            if record.offset in kept or record.offset in refused:
+                continue
+            event = orjson.loads(record.value or b"")
+            kinds[event["kind"], event["source"]] -= 1
+            found = self._refuse(batch.topic, record, _FORGOTTEN)
+            late.append(found._replace(key=None, value=b"", purge=True))
+        return Sorted(spared, [*result.refused, *late], kinds)
 
     def _refuse(self, topic: str, record: Any, refusal: Refusal) -> Refused:
         raw = record.value or b""
@@ -202,6 +225,18 @@ class Intake:
             await self._purge.again()
         else:
             await self._purge.through(batch.topic, batch.partition, last)
+
+
+def claimed(value: bytes, registered: Mapping[str, int]) -> str:
+    """The registered source that a refused message names, else ``other``."""
+    if len(value) > MAX_EVENT_BYTES:
+        return OTHER
+    try:
+        document = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return OTHER
+    source = document.get("source") if isinstance(document, dict) else None
+    return source if isinstance(source, str) and source in registered else OTHER
 
 
 def _look_into_headers(headers: Sequence[tuple[str, bytes | None]], event: Any) -> Any:

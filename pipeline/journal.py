@@ -27,6 +27,8 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from producers.access import client_settings
+
 log = logging.getLogger(__name__)
 
 Headers = Sequence[tuple[str, bytes]]
@@ -242,6 +244,7 @@ def _producer(bootstrap: str, batch_bytes: int) -> Any:
         max_batch_size=batch_bytes,
         max_request_size=2**31 - 1,
         linger_ms=0,
+        **client_settings(),
     )
 
 

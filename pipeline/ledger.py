@@ -14,6 +14,7 @@ from typing import cast
 
 from consumers.store.client import Store
 from pipeline.batching import Batch
+from pipeline.core.tally import Cell
 from pipeline.folding import EPOCH_BITS, Flush, JournalRecord, fold
 from pipeline.metrics import (
     CELLS_WRITTEN,
@@ -25,6 +26,7 @@ from pipeline.metrics import (
 )
 from pipeline.registry import Registry
 from pipeline.state import PartitionState, StateHeld
+from pipeline.totals import ByDay
 from pipeline.writing import insert_columns, until_stored
 
 log = logging.getLogger(__name__)
@@ -106,6 +108,7 @@ class Ledger:
             self._states[partition] = state  # first: given up while it waits, it has to be closed
             if state.is_new:
                 state.begin_epoch(await stored_epoch(self._store, partition))
+                state.begin_with_forgotten(await forgotten_cells(self._store, partition))
         return self._states[partition]
 
     def give_up(self, partitions: Sequence[int]) -> None:
@@ -128,6 +131,21 @@ class Ledger:
         STATE_BYTES.labels(partition).set(self._states[flush.shard].size_bytes())
         FRESHNESS_SECONDS.set(max(time.time() - newest_ms / 1000, 0.0))
         FLUSH_SECONDS.labels("ledger").observe(time.perf_counter() - started)
+
+
+async def forgotten_cells(store: Store, partition: int) -> ByDay:
+    """What forgotten persons still add to a partition's totals: its journal has them no more."""
+    question = (
+        "SELECT measure, district, toInt32(day), residency, sex, band, toInt32(known_on), value"
+        " FROM population.forgotten_cells FINAL WHERE shard = {shard:UInt16}"
+    )
+    rows = await until_stored(
+        lambda: asyncio.to_thread(store.query, question, {"shard": partition})
+    )
+    cells: dict[int, dict[Cell, int]] = {}
+    for *cell, known_on, value in rows:
+        cells.setdefault(known_on, {})[cast("Cell", tuple(cell))] = value
+    return cells
 
 
 async def stored_epoch(store: Store, partition: int) -> int:

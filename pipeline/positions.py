@@ -12,6 +12,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from pipeline.group import GROUP
+from producers.access import client_settings
 from schemas.clock import day_date, local_day
 from schemas.topics import JOURNAL, RAW
 
@@ -38,7 +39,7 @@ class Positions:
     """
 
     def __init__(self, bootstrap: str) -> None:
-        timeout = {"bootstrap_timeout_ms": _BOOTSTRAP_SECONDS * 1000}
+        timeout = {"bootstrap_timeout_ms": _BOOTSTRAP_SECONDS * 1000, **client_settings()}
         # It logs every try to reach a broker that is away, and whole groups with Faust's part that
         # it cannot decode; callers get an error or an answer.
         logging.getLogger("kafka").setLevel(logging.CRITICAL)

@@ -19,6 +19,8 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
+from producers.access import client_settings
+
 log = logging.getLogger(__name__)
 
 _SECONDS = 10.0
@@ -82,7 +84,7 @@ class Purge:
 
     async def _delete(self, wanted: dict[TopicPartition, int]) -> None:
         if self._admin is None:
-            admin: Any = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+            admin: Any = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, **client_settings())
             try:
                 await admin.start()
             except BaseException:

@@ -30,7 +30,7 @@ from pipeline.folding import (
     people_row,
     version,
 )
-from pipeline.ledger import ReadJournal
+from pipeline.ledger import ReadJournal, forgotten_cells
 from pipeline.registry import Registry
 from pipeline.state import PartitionState, StateHeld
 from pipeline.writing import insert, insert_columns, until_stored
@@ -81,6 +81,7 @@ async def rebuild(
         state = PartitionState(folder)
         try:
             state.begin_epoch(epoch)
+            state.begin_with_forgotten(await forgotten_cells(store, partition))
             priorities = (await registry.current()).priorities
             async for records in read_journal(partition, 0, end):
                 flush = fold(state, partition, records, priorities)

@@ -14,10 +14,12 @@ class Registered(NamedTuple):
     Attributes:
         accepted: sources whose events are taken.
         priorities: of these, and of those removed since, whose reports keep their place.
+        forgotten: digests of the persons who were forgotten (``popflow forget``).
     """
 
     accepted: Priorities
     priorities: Priorities
+    forgotten: frozenset[str] = frozenset()
 
 
 class Registry:
@@ -29,7 +31,7 @@ class Registry:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._version = -1
+        self._version: tuple[int, int] = (-1, -1)
         self._registered = Registered({}, {})
 
     async def current(self) -> Registered:
@@ -37,7 +39,10 @@ class Registry:
         return await until_stored(lambda: asyncio.to_thread(self._read))
 
     def _read(self) -> Registered:
-        version = self._store.query("SELECT max(version) FROM population.sources_rows")[0][0]
+        version = self._store.query(
+            "SELECT (SELECT max(version) FROM population.sources_rows),"
+            " (SELECT max(version) FROM population.forgotten_rows)"
+        )[0]
         if version != self._version:
             rows = self._store.query(
                 "SELECT name, priority, removed FROM population.sources_rows FINAL"
@@ -46,5 +51,9 @@ class Registry:
                 {name: priority for name, priority, removed in rows if not removed},
                 {name: priority for name, priority, _ in rows},
             )
+            if version[1]:
+                digests = self._store.query("SELECT DISTINCT digest FROM population.forgotten_rows")
+                found = frozenset(row[0] for row in digests)
+                self._registered = self._registered._replace(forgotten=found)
             self._version = version
         return self._registered

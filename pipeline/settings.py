@@ -1,5 +1,6 @@
 """Every setting, in one typed list: environment ``POPFLOW_*`` over one TOML file over defaults."""
 
+import json
 import os
 import tomllib
 from difflib import get_close_matches
@@ -8,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from consumers.delivery.receivers import Receivers
 from schemas.topics import PARTITIONS
 
 PREFIX = "POPFLOW_"
@@ -29,6 +31,16 @@ class SettingsError(ValueError):
     """A setting that cannot be used; the message names it and the way out."""
 
 
+def _from_json(value: Any) -> Any:
+    """A table that came as a variable of the environment."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no JSON: {error}") from None
+
+
 class Settings(BaseModel):
     """What an operator can choose. ``popflow settings`` prints this list."""
 
@@ -41,6 +53,14 @@ class Settings(BaseModel):
     bootstrap: str | None = Field(
         default=None,
         description="Kafka servers to use instead of an own one 已有 Kafka 地址",
+    )
+    kafka_client: Path | None = Field(
+        default=None,
+        description="file that says who we are towards Kafka: TLS, user, password Kafka 客户端文件",
+    )
+    secure: bool = Field(
+        default=False,
+        description="a new stack's own Kafka asks everybody for certificate and password 安全模式",
     )
     clickhouse: str | None = Field(
         default=None,
@@ -60,11 +80,44 @@ class Settings(BaseModel):
     clickhouse_port: int = Field(default=8123, ge=0, le=65535, description=_PORT)
     page_port: int = Field(default=8000, ge=0, le=65535, description=_PORT)
     metrics_port: int = Field(default=9108, ge=0, le=65535, description=_PORT)
+    hl7_port: int = Field(default=2575, ge=0, le=65535, description=_PORT)
+    http_port: int = Field(default=8090, ge=0, le=65535, description=_PORT)
+    source: str | None = Field(
+        default=None,
+        description="publisher that a listener for HL7 or FHIR speaks for 监听来源名称",
+    )
+    facilities: str = Field(
+        default="",
+        description="its hospitals, CODE=DISTRICT with commas between 医院代码与所在区划",
+    )
+    answer_seconds: float = Field(
+        default=20.0, gt=0, description="how long a listener waits for Kafka 等待入库时限"
+    )
+    hl7_charset: Literal["utf-8", "gb18030"] = Field(
+        default="utf-8", description="of HL7 messages that name none 缺省字符集"
+    )
+    tls_certificate: Path | None = Field(
+        default=None, description="listeners speak TLS with this PEM file 证书文件"
+    )
+    tls_key: Path | None = Field(default=None, description="its private key 私钥文件")
+    tls_client_ca: Path | None = Field(
+        default=None, description="peers need a certificate of this authority 客户端证书颁发者"
+    )
+    gateway_body_bytes: int = Field(
+        default=8 << 20, ge=1024, description="most bytes of one HTTP request 请求大小上限"
+    )
+    gateway_events_per_second: float = Field(
+        default=2_000.0, gt=0, description="that one publisher may send by HTTP 每来源限速"
+    )
     kafka_heap: str = Field(default="512m", description="memory of the own Kafka 内存")
     forge_proof: bool = Field(
         default=False,
         description="the broker stamps known_on; off, a publisher may replay history "
         "由服务器盖时间戳",
+    )
+    key_file: Path | None = Field(
+        default=None,
+        description="file of the city's key, which turns numbers into pseudonyms 假名密钥文件",
     )
     fsync: bool = Field(
         default=False, description="the embedded engine survives power loss 断电保护"
@@ -85,10 +138,28 @@ class Settings(BaseModel):
         default="WARNING", description="of the workers' log: debug, info, warning, error 日志级别"
     )
 
+    receivers: Annotated[Receivers, BeforeValidator(_from_json)] = Field(
+        default={},
+        description="who is told of alerts: tables [receivers.NAME]; as a variable JSON 告警接收者",
+    )
+
     @property
     def state(self) -> Path:
         """Folder of the partitions' state."""
         return self.data / "state"
+
+    def environment(self) -> dict[str, str]:
+        """All of it as variables, for a process that is to have the same settings."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        return {
+            PREFIX + name.upper(): json.dumps(value) if isinstance(value, dict) else str(value)
+            for name, value in values.items()
+        }
+
+    @property
+    def gateway_tokens(self) -> Path:
+        """File of the tokens of the HTTP gateway."""
+        return self.data / "gateway" / "tokens.json"
 
     def clickhouse_password(self) -> str:
         """Password of the given ClickHouse server; empty when no file is named."""
@@ -138,11 +209,12 @@ def _spelled(
     name: str, values: dict[str, Any], written: dict[str, Any], given: dict[str, Any]
 ) -> str:
     """A setting as the user wrote it, so that it is found."""
-    if given.get(name) is not None:
-        return f"--{name.replace('_', '-')}"
-    if name in written and values[name] is written[name]:
+    setting = name.partition(".")[0]
+    if given.get(setting) is not None:
+        return f"--{setting.replace('_', '-')}"
+    if setting in written and values[setting] is written[setting]:
         return f"setting {name} in {FILE}"
-    return f"setting {PREFIX}{name.upper()}"
+    return f"setting {PREFIX}{setting.upper()}"
 
 
 def _check_names(written: dict[str, Any], path: Path) -> None:

@@ -5,21 +5,28 @@ key. The state is a fold of the journal and nothing more: lost, stale or written
 format, it is folded anew (:mod:`pipeline.ledger`), so it needs no backup and no migration.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
+from rocksdict import (
+    BlockBasedOptions,
+    BottommostLevelCompaction,
+    Cache,
+    CompactOptions,
+    Options,
+    Rdict,
+    WriteBatch,
+)
 
 from pipeline.core.reports import Report
-from pipeline.core.tally import Cell
-from pipeline.totals import Totals
+from pipeline.totals import ByDay, Totals
 
 FORMAT = 2
 """Of the keys and values below; a folder of another format is folded anew."""
 
-_ENTRY, _META = b"e", b"m"
+_ENTRY, _TOTAL, _META, _FORGOTTEN = b"e", b"t", b"m", b"f"
 _encode = msgspec.msgpack.Encoder().encode
 _decode_entry = msgspec.msgpack.Decoder(
     list[tuple[str, str, str, int, bool, bytes, int, tuple[Any, ...] | None]]
@@ -71,7 +78,8 @@ class PartitionState:
         self.is_new = not found
         self.offset = found.get("offset", 0)
         self.epoch = found.get("epoch", 0)
-        self.totals = Totals(self._db)
+        self.totals = Totals(self._db, _TOTAL)
+        self._forgotten = Totals(self._db, _FORGOTTEN)
 
     def entries(self, persons: Sequence[str]) -> list[list[Report]]:
         """The reports of each person, an empty list for one never heard of."""
@@ -84,7 +92,7 @@ class PartitionState:
         self,
         offset: int,
         entries: Iterable[tuple[str, Sequence[Report]]],
-        totals: Mapping[int, Mapping[Cell, int]],
+        totals: ByDay,
     ) -> None:
         """Write entries, totals and the offset behind them at once: all of it or nothing.
 
@@ -120,6 +128,41 @@ class PartitionState:
             if not isinstance(key, bytes) or not key.startswith(_ENTRY):
                 return
             yield key[1:].hex(), _decode_entry(bytes(value))
+
+    def forget(self, persons: Sequence[str], cells: ByDay) -> None:
+        """Drop persons' entries; the totals keep what they added, and so does a sum without names.
+
+        Args:
+            persons: whose entries go.
+            cells: what they added, all of them together.
+        """
+        batch = WriteBatch(raw_mode=True)
+        for person in persons:
+            batch.delete(_ENTRY + bytes.fromhex(person))
+        for known_on, added in cells.items():
+            before = self._forgotten.known_on(known_on).get
+            sums = {cell: before(cell, 0) + value for cell, value in added.items()}
+            self._forgotten.put(batch, known_on, sums)
+        self._put_meta(batch, self.offset)
+        self._db.write(batch)
+        self._db.flush()
+        # Forced: what is deleted, and the mark that it is, would stay in files of the last level.
+        whole = CompactOptions()
+        whole.set_bottommost_level_compaction(BottommostLevelCompaction.force())
+        self._db.compact_range(None, None, whole)
+
+    def forgotten(self) -> ByDay:
+        """What forgotten persons still add to this partition's totals."""
+        return dict(self._forgotten.all())
+
+    def begin_with_forgotten(self, cells: ByDay) -> None:
+        """Start an empty state's totals with what forgotten persons add to them."""
+        batch = WriteBatch(raw_mode=True)
+        for known_on, totals in cells.items():
+            self._forgotten.put(batch, known_on, totals)
+            self.totals.put(batch, known_on, totals)
+        self._put_meta(batch, self.offset)
+        self._db.write(batch)
 
     def size_bytes(self) -> int:
         """Estimated bytes of live data on disk."""

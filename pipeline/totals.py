@@ -12,14 +12,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 from rocksdict import Rdict, WriteBatch
 
 from pipeline.core.tally import Cell
 
-PREFIX: Final = b"t"
 _KEY = struct.Struct(">II")
 """Day of knowledge, then the number of the value among those of the day."""
 _FIRST = 1 << 31
@@ -32,6 +30,9 @@ _HELD = 200_000
 _LOOSE = 10_000
 """Cells that the values of a day may repeat, at least, before they are written as one."""
 
+ByDay = Mapping[int, Mapping[Cell, int]]
+"""Cells with values, by the day of knowledge."""
+
 
 @dataclass(slots=True)
 class _Day:
@@ -43,14 +44,16 @@ class _Day:
 
 
 class Totals:
-    """What one partition has counted so far in each cell.
+    """Totals of cells, by the day of knowledge.
 
     Args:
         db: the partition's state.
+        prefix: one byte, where they are kept.
     """
 
-    def __init__(self, db: Rdict) -> None:
+    def __init__(self, db: Rdict, prefix: bytes) -> None:
         self._db = db
+        self._prefix = prefix
         self._days: dict[int, _Day] = {}
         self._held = 0
 
@@ -67,9 +70,9 @@ class Totals:
         self._held += grown
         held.repeated += len(totals) - grown
         if held.repeated > max(_LOOSE, len(held.totals)):
-            batch.delete_range(_key(day, 0), _key(day + 1, 0))
+            batch.delete_range(self._key(day, 0), self._key(day + 1, 0))
             totals, held.values, held.repeated = held.totals, 0, 0
-        batch.put(_key(day, held.values), _encode(list(totals.items())))
+        batch.put(self._key(day, held.values), _encode(list(totals.items())))
         held.values += 1
 
     def trim(self) -> None:
@@ -80,8 +83,8 @@ class Totals:
 
     def all(self) -> Iterator[tuple[int, dict[Cell, int]]]:
         """Every day of knowledge with its totals, zero ones included."""
-        day, totals = -1, dict[Cell, int]()
-        for known_on, _, some in self._values(0):
+        day, totals = -_FIRST, dict[Cell, int]()
+        for known_on, _, some in self._values(-_FIRST):
             if known_on != day and totals:
                 yield day, totals
                 totals = {}
@@ -107,12 +110,11 @@ class Totals:
 
     def _values(self, day: int) -> Iterator[tuple[int, int, list[tuple[Cell, int]]]]:
         """Day, number and content of the values from a day on."""
-        for key, value in self._db.items(from_key=_key(day, 0)):
-            if not isinstance(key, bytes) or not key.startswith(PREFIX):
+        for key, value in self._db.items(from_key=self._key(day, 0)):
+            if not isinstance(key, bytes) or not key.startswith(self._prefix):
                 return
-            known_on, number = _KEY.unpack(key[len(PREFIX) :])
+            known_on, number = _KEY.unpack(key[1:])
             yield known_on - _FIRST, number, _decode(bytes(value))
 
-
-def _key(day: int, number: int) -> bytes:
-    return PREFIX + _KEY.pack(_FIRST + day, number)
+    def _key(self, day: int, number: int) -> bytes:
+        return self._prefix + _KEY.pack(_FIRST + day, number)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from schemas.refusals import MENDS, TITLES, Refusal
+
 
 class Dated(NamedTuple):
     """One message ready to be sent, with the moment at which it becomes known (CreateTime)."""
@@ -21,11 +23,30 @@ class Row(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """One line of a file that is no event, or that the pipeline would refuse."""
+    """One line of a file that is no event, or that the pipeline would refuse.
+
+    ``code`` is the refusal's, ``cell`` for cells that cannot be read, or empty for a line that is
+    no row at all.
+    """
 
     line: int
     reason: str
     path: str = ""
+    code: str = ""
+    mend: str = ""
+
+    @property
+    def told(self) -> str:
+        """What is wrong and how to mend it."""
+        return f"{self.reason} {self.mend}".rstrip()
+
+
+def refused(line: int, refusal: Refusal, detail: str = "") -> Fault:
+    """The fault that a refusal is; ``detail`` says it in the words of the table."""
+    mend_zh, mend_en = MENDS[refusal.code]
+    title_zh, _ = TITLES[refusal.code]
+    mend = f"{mend_en} {title_zh}。{mend_zh}"
+    return Fault(line, detail or refusal.detail, code=refusal.code.value, mend=mend)
 
 
 MOST_FAULTS = 1000

@@ -22,6 +22,7 @@ from schemas.clock import day_date, local_day
 from schemas.events import Event
 from schemas.reading import check, read
 from schemas.refusals import Refusal
+from schemas.sources import Priorities
 from schemas.topics import MAX_MESSAGE_BYTES
 
 _SETTLE_EVERY = 512
@@ -120,13 +121,10 @@ class Publisher:
         """
         value = as_json(event)
         stamp = int(time.time() * 1000) if timestamp_ms is None else timestamp_ms
-        found = read(value, key)
+        found = judged(value, stamp, key=key, topic=topic)
         if isinstance(found, Refusal):
             raise self._refusal(found)
         target = topic or found.topic
-        refusal = check(found, target, day_date(local_day(stamp)), {found.source: 1})
-        if refusal is not None:
-            raise self._refusal(refusal)
         self.publish_raw(target, found.person.encode() if key is None else key, value, stamp)
 
     def publish_raw(
@@ -283,6 +281,31 @@ class Publisher:
 
     def _away(self, seconds: float) -> BrokerAwayError:
         return BrokerAwayError(self._link.bootstrap, seconds, self.counts.waiting)
+
+
+def judged(
+    value: bytes,
+    timestamp_ms: int,
+    *,
+    key: bytes | None = None,
+    topic: str | None = None,
+    registered: Priorities | None = None,
+) -> Event | Refusal:
+    """The event that the pipeline would accept, or why it would not.
+
+    Args:
+        value: as it would be sent.
+        timestamp_ms: when it would become known.
+        key: the message's key.
+        topic: where it would be sent; that of its kind when left out.
+        registered: the registry of sources; without it every source counts as registered.
+    """
+    found = read(value, key)
+    if isinstance(found, Refusal):
+        return found
+    known_on = day_date(local_day(timestamp_ms))
+    known = {found.source: 1} if registered is None else registered
+    return check(found, topic or found.topic, known_on, known) or found
 
 
 def as_json(event: Event | bytes | dict[str, Any]) -> bytes:

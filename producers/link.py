@@ -30,7 +30,9 @@ from kafka.errors import (
 )
 from kafka.producer.future import FutureRecordMetadata, RecordMetadata
 
+from producers.access import client_settings
 from producers.delivery import Delivery, Message, PublishingError
+from producers.diagnosis import explain
 from schemas.topics import MAX_MESSAGE_BYTES
 
 OnDelivery = Callable[[Delivery], None]
@@ -58,7 +60,7 @@ class Tuning:
         window_bytes: the same in bytes of keys and values.
         retry_seconds: pause between attempts to reach a broker that is away.
         kafka: further settings of ``kafka.KafkaProducer``, such as ``security_protocol``,
-            ``ssl_cafile`` or ``sasl_mechanism``.
+            ``ssl_cafile`` or ``sasl_mechanism``; over what :func:`producers.access.use` chose.
     """
 
     compression: str | None = "lz4"
@@ -152,6 +154,7 @@ class Link:
         except _HOPELESS as error:
             raise PublishingError(f"Kafka at {self.bootstrap} refused: {_named(error)}") from None
         except KafkaError:
+            explain(self.bootstrap)
             self._next_attempt = time.monotonic() + self._tuning.retry_seconds
             return False
         self._partitions.clear()
@@ -277,7 +280,7 @@ class Link:
             "allow_auto_create_topics": False,
             "metrics_enabled": False,
         }
-        return _Producer(**{**settings, **tuning.kafka})
+        return _Producer(**{**settings, **client_settings(), **tuning.kafka})
 
     def _ask_partitions(self, topic: str) -> int:
         if self._producer is None:

@@ -10,13 +10,16 @@ from types import TracebackType
 from typing import Literal, Self
 
 from producers.delivery import PublishingError, RefusedError
-from producers.items import Dated, Fault, Summary
+from producers.items import Dated, Fault, Row, Summary, refused
 from producers.kit import Publisher
+from producers.mapped import named
+from producers.mapping import MappingFile
 from producers.simulate.city import LATEST, City
 from producers.simulate.progress import Cursor, Pace, first_day, today
 from producers.sources.counts import CountOptions, read_counts
-from producers.sources.files import read_file
+from producers.sources.files import Reading, read_file
 from schemas.clock import day_date, local_day
+from schemas.identity import mask_runs
 from schemas.reading import read
 from schemas.refusals import Refusal
 
@@ -33,34 +36,35 @@ _NOTHING: Progress = lambda _sent, _refused: None  # noqa: E731
 def publish_files(
     paths: Iterable[Path],
     publisher: Publisher,
+    how: Reading | None = None,
     *,
-    kind: str | None = None,
-    encoding: str = "utf-8-sig",
     stamp: Stamp = "now",
     progress: Progress = _NOTHING,
 ) -> Summary:
-    """Publish the events of NDJSON and CSV files, each checked first.
+    """Publish the events of files, each checked first.
 
     Args:
         paths: in this order.
         publisher: stays open.
-        kind: of tables without a column ``kind``.
-        encoding: of tables.
+        how: what their columns mean and how they are written.
         stamp: events become known ``now``, or when they were ``recorded`` (a replay of history;
             records before 1970 on 1970-01-01, since Kafka has no earlier timestamps).
         progress: see ``Progress``.
 
     Raises:
         SourceError: a file cannot be read; what was read before it is published.
+        MappingError: a file does not have what the mapping names.
         PublishingError: Kafka does not take messages.
     """
+    mapping = how.mapping if how else None
     with _Run(publisher, progress) as run:
         for path in paths:
-            for row in read_file(path, kind=kind, encoding=encoding):
+            run.path = mask_runs(str(path))
+            for row in read_file(path, how):
                 if isinstance(row, Fault):
-                    run.fault(row._replace(path=str(path)))
+                    run.fault(row)
                 else:
-                    run.check_and_send(row.value, stamp, row.line, str(path))
+                    run.check_and_send(row, stamp, mapping)
     return run.summary
 
 
@@ -78,9 +82,10 @@ def publish_counts(
         PublishingError: Kafka does not take messages.
     """
     with _Run(publisher, progress) as run:
+        run.path = mask_runs(str(path))
         for birth in read_counts(path, options):
             if isinstance(birth, Fault):
-                run.fault(birth._replace(path=str(path)))
+                run.fault(birth)
             else:
                 run.send(birth)
     return run.summary
@@ -143,6 +148,7 @@ class _Run:
 
     def __init__(self, publisher: Publisher, progress: Progress) -> None:
         self.summary = Summary()
+        self.path = ""
         self._publisher = publisher
         self._progress = progress
         self._before = publisher.counts
@@ -172,18 +178,19 @@ class _Run:
         self._handed += 1
         self._tell()
 
-    def check_and_send(self, value: bytes, stamp: Stamp, line: int, path: str) -> None:
+    def check_and_send(self, row: Row, stamp: Stamp, mapping: MappingFile | None) -> None:
         try:
-            timestamp = _recorded(value) if stamp == "recorded" else None
-            self._publisher.publish(value, timestamp_ms=timestamp)
+            timestamp = recorded(row.value) if stamp == "recorded" else None
+            self._publisher.publish(row.value, timestamp_ms=timestamp)
         except RefusedError as error:
-            self.fault(Fault(line, error.refusal.reason, path))
+            detail = named(mapping, error.refusal.detail)
+            self.fault(refused(row.line, error.refusal, detail))
         else:
             self._handed += 1
             self._tell()
 
     def fault(self, fault: Fault) -> None:
-        self.summary.add(fault)
+        self.summary.add(fault._replace(path=self.path))
         self._tell()
 
     def send_when_due(self, message: Dated, pace: Pace, stop: threading.Event) -> bool:
@@ -207,7 +214,8 @@ class _Run:
             self._progress(self._handed, self.summary.refused)
 
 
-def _recorded(value: bytes) -> int | None:
+def recorded(value: bytes) -> int | None:
+    """When an event was recorded, as Kafka's timestamp (ms); ``None`` for what is no event."""
     event = read(value)
     if isinstance(event, Refusal):
         return None

@@ -5,6 +5,7 @@ Kafka's timestamps count them.
 """
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -27,6 +28,7 @@ def day_number(day: date) -> int:
     return day.toordinal() - EPOCH
 
 
+@lru_cache(maxsize=4096)
 def day_date(number: int) -> date:
     """The date of a day number."""
     return date.fromordinal(number + EPOCH)

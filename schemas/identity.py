@@ -43,6 +43,7 @@ _KEPT_ESCAPE = r"\\u0022|\\u005[cC]|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _START = rf"(?:(?<![0-9A-Za-z])|(?<=\\[nrtbf])|(?<={_KEPT_ESCAPE}))"
 _LONG_WRITTEN = re.compile(_START + r"[0-9]{17}[0-9Xx](?![0-9A-Za-z])")
 _SHORT_WRITTEN = re.compile(_START + r"[0-9]{15}(?![0-9A-Za-z])")
+_RUNS = re.compile(r"[0-9]{15,}[Xx]?")
 _WEIGHTS = tuple(2**i % 11 for i in range(17, 0, -1))
 _CHECK_DIGITS = "10X98765432"
 _ISSUED_TO = PROVINCES | {"83"}
@@ -109,8 +110,10 @@ def suspect(raw: bytes) -> bool:
     Escapes can hide the digits (``\u0033``) or what stands beside them.
     """
     shape = raw.translate(_SHAPE)
+    if _RUN not in shape:
+        return b"\\u003" in raw
     if b"\\" in raw:
-        return b"\\u003" in raw or _RUN in shape
+        return True
     return _LONG_SHAPE in shape or _LONG_X_SHAPE in shape or _SHORT_SHAPE in shape
 
 
@@ -133,6 +136,14 @@ def mask(text: str) -> str:
         text = unfolded
     text = _LONG_WRITTEN.sub(lambda m: MASK if is_long(m[0]) else m[0], text)
     return _SHORT_WRITTEN.sub(lambda m: MASK[:15] if is_short(m[0]) else m[0], text)
+
+
+def mask_runs(text: str) -> str:
+    """The text of a message for people without any run of digits that may be a number of somebody.
+
+    Stricter than :func:`mask`: names of columns and fields may have letters beside the digits.
+    """
+    return _RUNS.sub(MASK, mask(text))
 
 
 def _written(text: str) -> list[str]:

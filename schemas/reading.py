@@ -39,7 +39,9 @@ def read(raw: bytes | None, key: bytes | None = None) -> Event | Refusal:
         event = EVENT.validate_json(raw)
     except ValidationError:
         return _explain(raw, key)
-    if (suspect and identity.found_in(raw)) or identity.in_key(key):
+    if suspect and identity.found_in(raw):
+        return _plain_identity()
+    if key != event.person.encode() and identity.in_key(key):  # a pseudonym is none
         return _plain_identity()
     return event
 
@@ -78,8 +80,11 @@ def _describe(error: ValidationError) -> str:
 
 
 def _place(steps: Sequence[int | str]) -> str:
-    """Path of a field; an unknown one may have any name, of which the beginning is enough."""
-    path = ".".join(map(str, steps[1:])) or "event"
+    """Path of a field; an unknown one may have any name, of which the beginning is enough.
+
+    A long run of digits in it may be a number of somebody, though letters stand beside it.
+    """
+    path = identity.mask_runs(".".join(map(str, steps[1:])) or "event")
     return path if len(path) <= _LONGEST_PLACE else f"{path[:_LONGEST_PLACE]}…"
 
 
@@ -118,7 +123,9 @@ def _check_dates(event: Event, known_on: date) -> Refusal | None:
     acted: date | None = fields[event.acted]
     recorded = local_date(event.recorded_at)
     fault: str | None = None
-    if (acted or recorded) < FIRST_DAY:
+    if acted and FIRST_DAY <= acted <= recorded <= latest:
+        fault = _fault_of_other_dates(fields, event.acted, acted)
+    elif (acted or recorded) < FIRST_DAY:
         fault = f"{event.acted if acted else 'recorded_at'} is before 1900."
     elif acted and acted > latest:
         fault = f"{event.acted} is later than the day after the message's arrival."

@@ -17,6 +17,7 @@ class Code(StrEnum):
     BAD_SIGNATURE = "bad_signature"
     UNKNOWN_DISTRICT = "unknown_district"
     IMPOSSIBLE_DATE = "impossible_date"
+    FORGOTTEN = "forgotten"
 
 
 TITLES: dict[Code, tuple[str, str]] = {
@@ -30,6 +31,7 @@ TITLES: dict[Code, tuple[str, str]] = {
     Code.BAD_SIGNATURE: ("签名无效", "bad signature"),
     Code.UNKNOWN_DISTRICT: ("区划代码未知", "unknown district"),
     Code.IMPOSSIBLE_DATE: ("日期不可能", "impossible date"),
+    Code.FORGOTTEN: ("已被遗忘的人", "forgotten person"),
 }
 
 MENDS: dict[Code, tuple[str, str]] = {
@@ -67,6 +69,10 @@ MENDS: dict[Code, tuple[str, str]] = {
         "Use a GB/T 2260 code; schemas/README lists the city's.",
     ),
     Code.IMPOSSIBLE_DATE: ("请更正日期后重发。", "Correct the date and send the event again."),
+    Code.FORGOTTEN: (
+        "此人的记录已依法删除，请停止报送。",
+        "This person's records were erased on request: send nothing more about the person.",
+    ),
 }
 
 

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import chain, groupby
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -69,10 +69,24 @@ def audit(store: Store, tell: Tell = lambda _: None) -> Audit:
                 cells[cell] += value
             findings.update(some_findings)
             tell(reports)
+    for cell, value in _forgotten_cells(store).items():
+        cells[cell] += value
     stored_cells = _stored_cells(store)
     stored_findings = _stored_findings(store)
     differences = [*_compare(stored_cells, cells), *_compare(stored_findings, findings)]
     return Audit(reports, len(stored_cells), sum(stored_findings.values()), differences)
+
+
+def remember(store: Store, found: Audit) -> None:
+    """Keep what a recount found, so that whoever watches sees it as well."""
+    row: dict[str, list[Any]] = {
+        "at": [datetime.now(UTC)],
+        "reports": [found.reports],
+        "cells": [found.cells],
+        "findings": [found.findings],
+        "different": [len(found.differences)],
+    }
+    store.insert("audits", row)
 
 
 def _refuse_unknown_kinds(store: Store) -> None:
@@ -118,6 +132,16 @@ def _stored_cells(store: Store) -> dict[Cell, int]:
     rows = store.query(
         "SELECT measure, district, day, known_on, residency, sex, band, sum(value) AS total"
         " FROM population.cells FINAL"
+        " GROUP BY measure, district, day, known_on, residency, sex, band HAVING total != 0"
+    )
+    return {row[:7]: row[7] for row in rows}
+
+
+def _forgotten_cells(store: Store) -> dict[Cell, int]:
+    """What persons whose reports were erased still add: the recount cannot know it."""
+    rows = store.query(
+        "SELECT measure, district, day, known_on, residency, sex, band, sum(value) AS total"
+        " FROM population.forgotten_cells FINAL"
         " GROUP BY measure, district, day, known_on, residency, sex, band HAVING total != 0"
     )
     return {row[:7]: row[7] for row in rows}

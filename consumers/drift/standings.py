@@ -98,7 +98,7 @@ def _figures(seen: Seen, since: date) -> Figures:
         Fraction(round(some)), Fraction(round(other)), Fraction(entry.scale), "", (1.0,)
     )
     made = quotient(parts, entry.interval)
-    lasting = path.open
+    lasting = path.lasting
     normal = None if lasting is None or stock else value_of(monitor, lasting.normal)
     value = None if made.value is None else float(made.value)
     return Figures(some, other, value, made.low, made.high, normal)
@@ -145,7 +145,7 @@ def _could_explain(store: Store, sight: Sight, seen: Seen, figures: Figures, sin
     if isinstance(monitor.rule, AtLeast | Fall):
         if _silent(sight, "police", "permit", seen.district):
             return True
-        if path.open is None or not figures.denominator:
+        if path.lasting is None or not figures.denominator:
             return False
         rule, now = monitor.rule, float(path.down[-1])
         short = rule.limit - now if isinstance(rule, AtLeast) else now - rule.points
@@ -153,7 +153,7 @@ def _could_explain(store: Store, sight: Sight, seen: Seen, figures: Figures, sin
         return 100 * coming >= short * figures.denominator
     if _silent(sight, "health", "birth", seen.district):
         return True
-    lasting, complete = path.open, _completeness(sight, seen, since)
+    lasting, complete = path.lasting, _completeness(sight, seen, since)
     if lasting is None or not complete:
         return lasting is not None
     some, all_ = path.series.between(since, seen.last)

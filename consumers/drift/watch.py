@@ -184,7 +184,7 @@ def _compare(sight: Sight) -> None:
             strengths = {k: min(2 * math.exp(-v), 1.0) for k, v in strengths.items()}
         certain = discoveries(strengths, FALSE_DISCOVERIES)
         for subject, seen in family.items():
-            if subject not in certain and seen.path is not None and seen.path.open is not None:
+            if subject not in certain and seen.path is not None and seen.path.lasting is not None:
                 sight.seen[subject] = Seen(seen.monitor, seen.name, seen.district, seen.last,
                                            seen.stretches, seen.path, certain=False)  # fmt: skip
 
@@ -194,7 +194,7 @@ def _strength(seen: Seen) -> float | None:
     path = seen.path
     if path is None:
         return None
-    if path.open is not None:
-        return path.open.statistic
+    if path.lasting is not None:
+        return path.lasting.statistic
     newest = float(np.fmax(path.up[-1], path.down[-1]))
     return None if math.isnan(newest) else newest

@@ -74,7 +74,7 @@ def _upwards(row: Row) -> Place:
 
 def _accepted(row: Row, y: Place) -> str:
     """What the plan accepts, as a surface."""
-    if row.band.open:
+    if row.band.free:
         return ""
     upper = 0.0 if row.band.high is None else y(float(row.band.high))
     lower = float(HEIGHT) if row.band.low is None else y(float(row.band.low))

@@ -22,10 +22,15 @@ from urllib.parse import urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.datatypes.registry import get_from_name
+from clickhouse_connect.driver import options
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, ProgrammingError
 from urllib3.exceptions import HTTPError
 
 from consumers.store.errors import StoreError, StoreRefused, StoreUnavailable
+
+# The client imports pandas, where it is installed, at the first insert: a second and 60 MB, to
+# see whether columns are a data frame. Ours never are.
+options.pd = None
 
 DATABASE = "population"
 

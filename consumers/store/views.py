@@ -25,8 +25,8 @@ def views() -> dict[str, str]:
     return {
         "indicators_as_known": readings_sql(select()),
         "targets": _targets(),
-        **public_views(),
         "catalogue": _catalogue(),
+        **public_views(),
     }
 
 

@@ -1,6 +1,7 @@
 """The ``server.properties`` of a broker that is alone on one machine."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.native.ports import HOST
@@ -11,13 +12,16 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 _FOREVER = 2**63 - 1
 
 
-def server_properties(logs: Path, broker_port: int, controller_port: int) -> str:
+def server_properties(
+    logs: Path, broker_port: int, controller_port: int, more: Mapping[str, str] | None = None
+) -> str:
     """The settings file (KRaft, broker and controller in one process, one replica of all).
 
     Args:
         logs: folder of Kafka's logs.
         broker_port: where clients connect, on 127.0.0.1.
         controller_port: the KRaft quorum's own port, on 127.0.0.1.
+        more: settings over these: those of a broker that asks who comes.
     """
     broker, controller = f"{HOST}:{broker_port}", f"{HOST}:{controller_port}"
     settings = {
@@ -62,9 +66,10 @@ def server_properties(logs: Path, broker_port: int, controller_port: int) -> str
         "num.io.threads": 4,
         "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
     }
+    settings |= {key: _escaped(value) for key, value in (more or {}).items()}
     return "".join(f"{key}={value}\n" for key, value in settings.items())
 
 
-def _escaped(path: Path) -> str:
-    r"""A path for a Java properties file, which escapes as JSON does: ``\\`` and ``\u0000``."""
-    return json.dumps(str(path))[1:-1]
+def _escaped(text: Path | str) -> str:
+    r"""A text for a Java properties file, which escapes as JSON does: ``\\`` and ``\u0000``."""
+    return json.dumps(str(text))[1:-1]

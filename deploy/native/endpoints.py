@@ -23,6 +23,7 @@ class Endpoints:
     metrics: list[str]
     page: str | None
     pid: int
+    kafka_client: str | None = None
 
     def clickhouse_url(self) -> str:
         """The store's URL with user and password."""

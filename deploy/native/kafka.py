@@ -10,12 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from deploy.kafka.certificates import write_secret
 from deploy.native.broker_settings import server_properties
 from deploy.native.errors import NativeError
 from deploy.native.java import Java, find_java
 from deploy.native.kafka_jars import Progress, classpath
 from deploy.native.ports import HOST, free_ports, is_free
 from deploy.native.process import LineInLog, ManagedProcess, ProcessError
+from deploy.native.secure import Trust
 
 _LOG4J = Path(__file__).with_name("log4j2.xml")
 _STARTED = "Kafka Server started"
@@ -44,6 +46,8 @@ class KafkaServer:
         java: launcher or home of a Java runtime; by default see ``find_java``.
         heap: its largest heap, as Java writes sizes.
         cache: where Kafka's program files are kept; by default see ``cache_folder``.
+        trust: with it the broker asks everybody who they are; without, anybody on the machine may
+            do anything. A folder stays what it was made as.
         on_exit: called with the exit code, on another thread, when it ends without ``stop``.
     """
 
@@ -55,6 +59,7 @@ class KafkaServer:
         java: Path | None = None,
         heap: str = "512m",
         cache: Path | None = None,
+        trust: Trust | None = None,
         on_exit: Callable[[int], None] | None = None,
     ) -> None:
         self.folder = folder.absolute()
@@ -62,6 +67,7 @@ class KafkaServer:
         self._java = java
         self._heap = heap
         self._cache = cache
+        self._trust = trust
         self._ports: tuple[int, int] | None = None
         self._log = self.folder / "kafka.log"
         self._scratch = self.folder / "tmp"
@@ -190,7 +196,8 @@ class KafkaServer:
 
     def _settings_file(self, logs: Path, ports: tuple[int, int]) -> Path:
         file = self.folder / "server.properties"
-        file.write_text(server_properties(logs, *ports), encoding="ascii")
+        more = self._trust.broker_settings() if self._trust else None
+        write_secret(file, server_properties(logs, *ports, more).encode("ascii"))
         return file
 
     def _command(
@@ -221,6 +228,7 @@ class KafkaServer:
         broker, controller = free_ports(2)
         settings = str(self._settings_file(scratch, (broker, controller)))
         format_storage = ["format", "--standalone", "--cluster-id", _cluster_id()]
+        format_storage += self._trust.first_users() if self._trust else []
         tool = "kafka.tools.StorageTool"
         try:
             with self._process.log.open("ab") as output:

@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from consumers.delivery.service import senders
 from consumers.store.client import Store
 from consumers.store.embedded import WRITER, server_command, users
 from consumers.store.migrate import migrate, seed_districts
 from consumers.store.registry import seed_sources
 from consumers.store.views import create_views
+from deploy.kafka import acls
 from deploy.native.endpoints import STACK_FILE, SUPERVISOR, occupant
 from deploy.native.endpoints import Endpoints as Endpoints
 from deploy.native.endpoints import running as running
@@ -28,9 +30,11 @@ from deploy.native.hold import Hold
 from deploy.native.kafka import KafkaServer
 from deploy.native.ports import HOST, free_ports, is_free
 from deploy.native.process import LineInLog, ManagedProcess, ProcessError
+from deploy.native.secure import ADMIN, PIPELINE, Trust, let_in
 from deploy.native.topics import ensure_topics
-from pipeline.group import PAGE_READY, READY
-from pipeline.settings import PREFIX, Settings
+from pipeline.group import DELIVERING, PAGE_READY, READY
+from pipeline.settings import Settings
+from producers.access import use
 from schemas.districts import DISTRICTS
 from schemas.sources import DEMONSTRATION
 from schemas.topics import specs
@@ -38,6 +42,7 @@ from schemas.topics import specs
 Tell = Callable[[str, int, int], None]
 """Progress: what is being done, how much of it, out of how much."""
 
+TARGETS_FILE = "targets.json"
 REBUILD = "rebuild.pid"
 STEPPED_ASIDE = "rebuild.ready"
 """Written by the supervisor when no worker of its own runs: the rebuild it did that for."""
@@ -71,8 +76,11 @@ class Stack:
         self._hold = Hold(self._data / SUPERVISOR)
         self._exits: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._kafka: KafkaServer | None = None
+        self._trust: Trust | None = None
+        self._client = settings.kafka_client
         self._store: ManagedProcess | None = None
         self._workers: dict[int, ManagedProcess] = {}
+        self._delivery: ManagedProcess | None = None
         self._page: ManagedProcess | None = None
         self._guest: int | None = None
         self.endpoints: Endpoints | None = None
@@ -81,14 +89,17 @@ class Stack:
         """Start everything; returns when events can be published and read.
 
         Raises:
+            ReceiverError: a receiver of alerts cannot be used as it is written.
             NativeError: a part did not start; what had started is stopped again.
             StoreError: the store does not belong to this program.
         """
         self._data.mkdir(parents=True, exist_ok=True)
+        senders(self.settings.receivers, self._data)  # what is wrong is said before all else
         _sit_down(self._hold, "popflow up")
         for left_behind in (STACK_FILE, STEPPED_ASIDE):
             (self._data / left_behind).unlink(missing_ok=True)
         try:
+            self._prepare_access()
             with ThreadPoolExecutor(2) as together:
                 kafka = together.submit(self._start_kafka)
                 store = together.submit(self._start_store)
@@ -98,10 +109,11 @@ class Stack:
                 "clickhouse": clickhouse,
                 "clickhouse_user": user,
                 "clickhouse_password_file": password_file,
+                "kafka_client": self._trust.client(PIPELINE) if self._trust else self._client,
             }
             with ThreadPoolExecutor(1) as beside:
                 page = beside.submit(self._start_page, servers)
-                metrics = self._start_workers(servers)
+                metrics = self._start_workers(servers) + self._start_delivery(servers)
                 page_port = page.result()
         except BaseException:
             self.stop()
@@ -114,11 +126,37 @@ class Stack:
             [f"http://{self.settings.host}:{port}/metrics" for port in metrics],
             f"http://{self.settings.host}:{page_port}/",
             os.getpid(),
+            str(self._client) if self._client else None,
         )
-        draft = self._data / f"{STACK_FILE}.new"
-        draft.write_text(json.dumps(asdict(self.endpoints)), "utf-8")
-        draft.replace(self._data / STACK_FILE)
+        self._put(STACK_FILE, asdict(self.endpoints))
+        # Whom Prometheus scrapes, as its file_sd_configs reads it.
+        scraped = [f"{self.settings.host}:{port}" for port in metrics]
+        self._put(TARGETS_FILE, [{"targets": scraped}])
         return self.endpoints
+
+    def _prepare_access(self) -> None:
+        """A secure stack stays one: its broker's folder was made with its users."""
+        folder = self._data / "trust"
+        if self.settings.bootstrap is None and (self.settings.secure or folder.exists()):
+            if not folder.exists() and (self._data / "kafka" / "logs").exists():
+                raise NativeError(
+                    f"The stack in {self._data} was made without `secure`, and its Kafka knows no "
+                    "users: start a secure one in another folder."
+                )
+            self._trust = Trust(folder)
+            self._client = self._client or self._trust.client(ADMIN)
+        use(self._client)
+
+    def _let_pipeline_in(self, bootstrap: str) -> None:
+        if self._trust is not None:
+            client = self._trust.client(PIPELINE)
+            let_in(bootstrap, client, acls.pipeline(PIPELINE))
+
+    def _put(self, name: str, document: object) -> None:
+        """Write a file so that a reader sees it whole or not at all."""
+        draft = self._data / f"{name}.new"
+        draft.write_text(json.dumps(document), "utf-8")
+        draft.replace(self._data / name)
 
     def _start_kafka(self) -> str:
         bootstrap = self.settings.bootstrap
@@ -138,6 +176,7 @@ class Stack:
         ensure_topics(
             bootstrap, specs(self.settings.partitions, forge_proof=self.settings.forge_proof)
         )
+        self._let_pipeline_in(bootstrap)
         self.tell("creating topics", 1, 1)
         return bootstrap
 
@@ -146,6 +185,7 @@ class Stack:
             self._data / "kafka",
             port=port,
             heap=self.settings.kafka_heap,
+            trust=self._trust,
             on_exit=lambda _: self._exits.put("kafka"),
         )
 
@@ -209,7 +249,7 @@ class Stack:
             command,
             log=self._data / "logs" / "store.log",
             pid_file=folder / "store.pid",
-            on_exit=lambda _: self._exits.put("store"),
+            on_exit=lambda _: self._exits.put("the store"),
         )
 
     def _start_workers(self, servers: Mapping[str, object]) -> list[int]:
@@ -247,7 +287,7 @@ class Stack:
         port = _port(self.settings.page_port)
         for attempt in range(1, _PORT_TRIES + 1):
             chosen = self.settings.model_copy(update={**servers, "page_port": port})
-            self._page = self._program("page", "page", ["page"], chosen)
+            self._page = self._program("page", "page", "page", chosen)
             try:
                 self._page.start(LineInLog(self._page.log, PAGE_READY))
                 break
@@ -258,23 +298,31 @@ class Stack:
         return port
 
     def _worker(self, place: int, chosen: Settings) -> ManagedProcess:
-        return self._program(f"worker {place}", f"worker-{place}", ["worker"], chosen)
+        return self._program(f"worker {place}", f"worker-{place}", "worker", chosen)
 
-    def _program(
-        self, name: str, files: str, command: list[str], chosen: Settings
-    ) -> ManagedProcess:
+    def _program(self, name: str, files: str, command: str, chosen: Settings) -> ManagedProcess:
         """A command of ours as a process of the stack."""
-        values = chosen.model_dump(mode="json", exclude_none=True)
-        env = {**os.environ, **{PREFIX + name.upper(): str(v) for name, v in values.items()}}
         return ManagedProcess(
             name,
-            [sys.executable, "-m", "pipeline.cli", *command],
+            [sys.executable, "-m", "pipeline.cli", command],
             log=self._data / "logs" / f"{files}.log",
             pid_file=self._data / f"{files}.pid",
-            env=env,
+            env={**os.environ, **chosen.environment()},
             grace=30.0,
             on_exit=lambda _: self._exits.put(name),
         )
+
+    def _start_delivery(self, servers: Mapping[str, object]) -> list[int]:
+        """Hand alerts to their receivers, when there are any; gives the port of its metrics."""
+        if not self.settings.receivers:
+            return []
+        self.tell("starting the delivery of alerts", 0, 1)
+        (port,) = free_ports(1)
+        chosen = self.settings.model_copy(update={**servers, "metrics_port": port})
+        self._delivery = self._program("delivery", "delivery", "deliver", chosen)
+        self._delivery.start(LineInLog(self._delivery.log, DELIVERING))
+        self.tell("starting the delivery of alerts", 1, 1)
+        return [port]
 
     def watch(self, until: Callable[[], bool]) -> None:
         """Start again what dies, and step aside for a rebuild, until told to end."""
@@ -295,17 +343,18 @@ class Stack:
         try:
             if name == "kafka":
                 self._start_kafka_again()
-            elif name == "store" and self._store is not None:
-                self._store.start()
-            elif name == "page" and self._page is not None:
-                self._page.start()
-            for worker in self._workers.values():
-                if worker.name == name:
-                    worker.start()
+            for process in self._processes():
+                if process.name == name:
+                    process.start()
         except NativeError:
             self._exits.put(name)
             return
         self.tell(f"{name} ended; starting it again", 1, 1)
+
+    def _processes(self) -> list[ManagedProcess]:
+        """All but Kafka, in the order in which they are stopped."""
+        found = [self._page, *self._workers.values(), self._delivery, self._store]
+        return [process for process in found if process is not None]
 
     def _start_kafka_again(self) -> None:
         """On its port, which everybody knows by now, or not at all."""
@@ -338,6 +387,8 @@ class Stack:
         if self._page is not None:
             self._page.stop()
         self._stop_workers()
+        if self._delivery is not None:
+            self._delivery.stop()
         if self._store is not None:
             self._store.stop()
         if self._kafka is not None:

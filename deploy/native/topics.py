@@ -8,6 +8,8 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 
 from deploy.native.errors import NativeError
+from producers.access import client_settings
+from producers.diagnosis import explain
 
 _BOOTSTRAP_SECONDS = 15
 
@@ -53,6 +55,7 @@ def ensure_topics(bootstrap: str, specs: Sequence[Spec], *, replication_factor: 
             _mend_settings(admin, known)
             admin.wait_for_topics([spec.name for spec in specs])
     except (KafkaError, ValueError) as error:  # ValueError: a setting Kafka does not know
+        explain(bootstrap)
         raise TopicError(f"Kafka at {bootstrap} did not take the topics: {error}.") from error
 
 
@@ -74,7 +77,9 @@ def _check_reachable(bootstrap: str) -> None:
 # kafka-python has no type hints; these two are where it is entered.
 def _connected(bootstrap: str) -> Any:
     timeout_ms = _BOOTSTRAP_SECONDS * 1000
-    return KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=timeout_ms)
+    return KafkaAdminClient(
+        bootstrap_servers=bootstrap, bootstrap_timeout_ms=timeout_ms, **client_settings()
+    )
 
 
 def _settings_of(topic: str, settings: list[str] | dict[str, str]) -> Any:

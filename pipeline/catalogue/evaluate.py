@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import partial
 from typing import NamedTuple
 
 from pipeline.catalogue.model import (
@@ -237,17 +238,15 @@ class _Place:
 
     def count(self, term: Count, day: date | None = None) -> int:
         """Events of the window, or of one of its days."""
-        within = term.border and self.area == CITY
         return sum(
             cell.value
             for cell in self.known.cells.get(term.measure, ())
             if cell.district in _districts(self.area)
             and self.days.before < cell.day <= self.days.last
             and (day is None or cell.day == day)
-            and (not (self.base or term.residency) or cell.residency in term.residencies(self.base))
-            and term.sex in ("", cell.sex)
-            and (not term.bands or cell.band in term.bands)
-            and not (within and cell.band != "outside")
+            and term.holds(
+                self.base, cell.residency, cell.sex, cell.band, in_city=self.area == CITY
+            )
         )
 
     def stock(self, term: Stock) -> Fraction:
@@ -300,19 +299,7 @@ class _Place:
 
     def _of(self, term: Stock) -> Callable[[str, int | None], bool]:
         """Whether somebody of a sex and birth year belongs to a stock."""
-        year = self.days.last.year
-
-        def belongs(sex: str, born: int | None) -> bool:
-            if term.sex not in ("", sex):
-                return False
-            if term.ages is None:
-                return True
-            first, last = term.ages
-            return (
-                born is not None and first <= year - born and (last is None or year - born <= last)
-            )
-
-        return belongs
+        return partial(term.holds, self.days.last.year)
 
     def _baseline(
         self, days: Baseline | None, district: str, of: Callable[[str, int | None], bool]

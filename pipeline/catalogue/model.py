@@ -65,6 +65,15 @@ class Count:
         """Residencies of the cells that count on a base."""
         return (self.residency,) if self.residency else RESIDENCIES[base]
 
+    def holds(self, base: str, residency: str, sex: str, band: str, *, in_city: bool) -> bool:
+        """Whether a cell of the measure counts on a base, in a district or in the whole city."""
+        return (
+            (not (base or self.residency) or residency in self.residencies(base))
+            and self.sex in ("", sex)
+            and (not self.bands or band in self.bands)
+            and not (self.border and in_city and band != "outside")
+        )
+
 
 @dataclass(frozen=True)
 class Stock:
@@ -93,6 +102,15 @@ class Stock:
     def measures(self, base: str) -> tuple[str, ...]:
         """The stock measures that are summed on a base."""
         return (self.measure,) if self.measure else STOCKS[base]
+
+    def holds(self, year: int, sex: str, born: int | None) -> bool:
+        """Whether somebody of a sex and birth year belongs to it at the end of a year."""
+        if self.sex not in ("", sex):
+            return False
+        if self.ages is None:
+            return True
+        first, last = self.ages
+        return born is not None and first <= year - born and (last is None or year - born <= last)
 
     def needs_baseline(self, base: str) -> bool:
         """Whether the cells alone do not give it."""

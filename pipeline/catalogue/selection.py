@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 
 from pipeline.catalogue.indicators import INDICATORS
 from pipeline.catalogue.model import Count, Indicator, Stock
@@ -54,6 +55,7 @@ def select(
     return Selection(entries, tuple(window for window in WINDOWS if window in used), places)
 
 
+@lru_cache(maxsize=1024)
 def factor(entry: Indicator, window: str, as_of: date) -> Fraction:
     """What the quotient is multiplied by: the unit's factor, and the annualisation."""
     if not entry.annualised:

@@ -44,12 +44,29 @@ def lengths(windows: Sequence[str]) -> list[str]:
 
 
 class Series:
-    """Columns of one statement, named when they are first asked for."""
+    """Columns of one statement, named when they are first asked for.
 
-    def __init__(self, selection: Selection) -> None:
+    Attributes:
+        windows: of the arrays.
+        flows: what the columns of counts are of, with their base.
+        stocks: likewise of stocks, with their conventions (rolling, calendar).
+        scatter: likewise of the sums of squares and products over days.
+    """
+
+    def __init__(self, selection: Selection, known: str = KNOWN) -> None:
+        """Begin a statement.
+
+        Args:
+            selection: what is asked for.
+            known: which cells are looked at, by the day they became known.
+        """
+        self._known = known
         self.windows = selection.windows
         self._areas = selection.areas
         self._lengths = lengths(selection.windows)
+        self.flows: dict[str, tuple[Count, str]] = {}
+        self.stocks: dict[str, tuple[Stock, str, tuple[str, str]]] = {}
+        self.scatter: dict[str, tuple[Count, Count, str]] = {}
         self._flows: dict[str, str] = {}
         self._flow_measures: set[str] = set()
         self._stocks: dict[str, str] = {}
@@ -62,7 +79,9 @@ class Series:
     def flow(self, count: Count, base: str) -> str:
         """The column of a count."""
         self._flow_measures.add(count.measure)
-        return self._flows.setdefault(_condition(count, base), f"f{len(self._flows)}")
+        name = self._flows.setdefault(_condition(count, base), f"f{len(self._flows)}")
+        self.flows.setdefault(name, (count, base))
+        return name
 
     def stock(self, stock: Stock, base: str, entry: Indicator) -> str:
         """The column of a stock, summed as the entry's conventions say."""
@@ -81,16 +100,25 @@ class Series:
         if stock.urban:
             weight = f"arrayMap(x -> x * facts[concat('urban_class|', district)], {weight})"
         made = f"sumForEachIf({weight}, {' AND '.join(conditions)})"
-        return self._stocks.setdefault(made, f"s{len(self._stocks)}")
+        name = self._stocks.setdefault(made, f"s{len(self._stocks)}")
+        self.stocks.setdefault(name, (stock, base, conventions))
+        return name
 
     def moments(self, y: Count, x: Count, base: str) -> str:
         """The column of Σy², Σxy and Σx² over days."""
         self._moment_measures |= {y.measure, x.measure}
         pair = (_condition(y, base), _condition(x, base))
-        return self._moments.setdefault(pair, f"m{len(self._moments)}")
+        name = self._moments.setdefault(pair, f"m{len(self._moments)}")
+        self.scatter.setdefault(name, (y, x, base))
+        return name
+
+    def balance(self, part: str) -> str:
+        """The column of a part of the balance between the two newest baselines."""
+        self._between = True
+        return part
 
     def between(self, part: str) -> str:
-        """A part of the balance between the two newest baselines, the same in every window."""
+        """The same as an array, equal in every window."""
         self._between = True
         return f"[{', '.join([part] * len(self.windows))}]"
 
@@ -136,7 +164,7 @@ class Series:
     def _recent(self, measures: set[str]) -> str:
         """The cells of the longest window."""
         return (
-            f"measure IN ({listed(sorted(measures))}) AND {KNOWN} AND day <= {{as_of:Date32}}"
+            f"measure IN ({listed(sorted(measures))}) AND {self._known} AND day <= {{as_of:Date32}}"
             f" AND day > {{as_of:Date32}} - {LONGEST}{self._places()}"
         )
 
@@ -150,7 +178,8 @@ class Series:
         if migrants:
             changes.append(
                 "SELECT district, measure, sex, -1 AS age, toInt32(day) AS d, value AS v, 0 AS g"
-                f" FROM population.cells FINAL WHERE measure IN ({listed(migrants)}) AND {KNOWN}"
+                " FROM population.cells FINAL"
+                f" WHERE measure IN ({listed(migrants)}) AND {self._known}"
                 f" AND day <= {{as_of:Date32}}{self._places()}"
             )
         if "population" in self._stock_measures:
@@ -160,7 +189,7 @@ class Series:
             changes.append(
                 f"SELECT district, measure, sex, {age} AS age, toInt32(day) AS d, value AS v,"
                 f" toInt32(d <= {_NEWEST}) AS g"
-                f" FROM population.cells FINAL WHERE measure = 'population' AND {KNOWN}"
+                f" FROM population.cells FINAL WHERE measure = 'population' AND {self._known}"
                 f" AND toInt32(day) > least({_NEWEST}, {AS_OF} - {LONGEST})"
                 f" AND toInt32(day) <= greatest({_NEWEST}, {AS_OF}){self._places()}"
             )
@@ -196,21 +225,29 @@ class Series:
     def _moment_areas(self) -> str:
         if not self._moments:
             return ""
-        daily, columns = [], []
-        for (y, x), name in self._moments.items():
-            daily += [f"sumIf(value, {y}) AS {name}y", f"sumIf(value, {x}) AS {name}x"]
+        columns = []
+        for name in self._moments.values():
             for part in ("yy", "xy", "xx"):
                 product = " * ".join(f"toFloat64({name}{factor})" for factor in part)
                 sums = [f"sumIf({product}, d > {AS_OF} - {n})" for n in self._lengths]
                 columns.append(f"[{', '.join(sums)}] AS {name}_{part}")
-        return f"""SELECT area, {", ".join(columns)}
-        FROM (
-            SELECT area, toInt32(day) AS d, {", ".join(daily)}
+        return f"SELECT area, {', '.join(columns)} FROM ({self.daily()}) GROUP BY area"
+
+    def daily(self) -> str:
+        """What the sums of squares and products are made of: ``y`` and ``x`` by area and day.
+
+        Columns: area, d (days since 1970), then both of each column by name.
+        """
+        daily = [
+            f"sumIf(value, {on}) AS {name}{factor}"
+            for pair, name in self._moments.items()
+            for on, factor in zip(pair, "yx", strict=True)
+        ]
+        return f"""SELECT area, toInt32(day) AS d, {", ".join(daily)}
             FROM (
                 SELECT day, district, measure, residency, sex, band, value
                 FROM population.cells FINAL WHERE {self._recent(self._moment_measures)}
-            ) {self._areas_of_districts()} GROUP BY area, d
-        ) GROUP BY area"""
+            ) {self._areas_of_districts()} GROUP BY area, d"""
 
     def _balance_areas(self) -> str:
         if not self._between:
@@ -225,7 +262,7 @@ class Series:
             UNION ALL
             SELECT district, -value AS r, 0 AS i, 0 AS b, 0 AS newest_one
             FROM population.cells FINAL
-            WHERE measure = 'population' AND {KNOWN} AND {inside}{self._places()}
+            WHERE measure = 'population' AND {self._known} AND {inside}{self._places()}
         ) {self._areas_of_districts()} GROUP BY area"""
 
     def _areas_of_districts(self) -> str:
@@ -239,6 +276,15 @@ class Series:
         if CITY in self._areas:
             return ""
         return f" AND district IN ({listed(self._areas)})"
+
+    def statement(self) -> str:
+        """The columns of each area, and what is looked up once, as one statement.
+
+        Columns: area, newest, earlier, facts (see :meth:`context`), then the columns by name.
+        """
+        return f"""WITH
+{self.context()}
+SELECT newest, earlier, facts, r.* FROM ({self.relation()}) AS r"""
 
     def context(self) -> str:
         """What is looked up once: the baselines that serve, and the reference facts."""

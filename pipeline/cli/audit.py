@@ -8,6 +8,7 @@ import click
 from rich.progress import Progress
 
 from consumers.audit.audit import audit as recount_everything
+from consumers.audit.audit import remember
 from deploy.native.stack import vacant_workers
 from pipeline.app import JournalReader
 from pipeline.cli.common import (
@@ -23,6 +24,7 @@ from pipeline.cli.common import (
 from pipeline.cli.common import table as new_table
 from pipeline.positions import Positions
 from pipeline.rebuild import rebuild as rebuild_everything
+from pipeline.settings import Settings
 from pipeline.state import StateHeld
 
 _SHOWN = 20
@@ -47,6 +49,7 @@ def audit(data: Path | None, as_json: bool) -> None:
         total = store.query("SELECT count() FROM population.reports FINAL")[0][0]
         task = progress.add_task("recounting 重新计数", total=total)
         found = recount_everything(store, lambda done: progress.update(task, completed=done))
+        remember(store, found)
     if as_json:
         print_json(
             {
@@ -88,7 +91,7 @@ def rebuild(data: Path | None, as_json: bool) -> None:
     positions = Positions(where.bootstrap)
     try:
         with vacant_workers(chosen.data), open_store(where) as store:
-            _await_no_workers(positions, chosen.session_seconds + _LEAVE_SECONDS)
+            await_no_workers(positions, chosen)
             ends = positions.journal_ends()
             with Progress(
                 console=errors, disable=as_json or not errors.is_terminal, transient=True
@@ -113,13 +116,13 @@ def rebuild(data: Path | None, as_json: bool) -> None:
         console.print(f"{folded:,} journal records folded anew; every figure is in its place")
 
 
-def _await_no_workers(positions: Positions, seconds: float) -> None:
+def await_no_workers(positions: Positions, chosen: Settings) -> None:
     """What a worker counted meanwhile would be lost under the older epoch."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + chosen.session_seconds + _LEAVE_SECONDS
     while working := positions.workers():
         if time.monotonic() >= until:
             fail(
                 f"{working} more workers run than this stack started: stop every `popflow worker`, "
-                "then rebuild"
+                "then try again"
             )
         time.sleep(_LOOK)

@@ -13,10 +13,13 @@ from rich.table import Table
 from deploy.native.endpoints import Endpoints, running
 from pipeline.cli.entry import fail as fail
 from pipeline.settings import Settings, SettingsError, load
+from producers.access import use
 
 if TYPE_CHECKING:
     from consumers.store.client import Store
 
+SIMULATED = ("demo.cursor.json", "simulate.spool")
+"""What a simulated city leaves in the data folder: where one of them is, figures are simulated."""
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -67,6 +70,8 @@ def settings(data: Path | None, **given: Any) -> Settings:
 def endpoints(chosen: Settings) -> Endpoints:
     """Where Kafka and ClickHouse answer: a running stack's, or the given servers'."""
     found = running(chosen.data)
+    own = found.kafka_client if found is not None else None
+    use(chosen.kafka_client or (Path(own) if own else None))
     if found is not None:
         return found
     if not (chosen.bootstrap and chosen.clickhouse):
@@ -83,7 +88,16 @@ def endpoints(chosen: Settings) -> Endpoints:
         [],
         None,
         0,
+        str(chosen.kafka_client) if chosen.kafka_client else None,
     )
+
+
+def kafka(chosen: Settings) -> str:
+    """Where Kafka answers: all that a publisher needs."""
+    found = running(chosen.data)
+    if found is not None:
+        return found.bootstrap
+    return chosen.bootstrap or endpoints(chosen).bootstrap
 
 
 def open_store(where: Endpoints) -> "Store":

@@ -27,9 +27,14 @@ class Listed(NamedTuple):
 COMMANDS = {
     "up": Listed("up", "up", "Start the whole stack on this machine", "启动整套系统"),
     "worker": Listed("worker", "worker", "Run one more worker process", "运行一个处理进程"),
+    "deliver": Listed("deliver", "deliver", "Hand alerts to their receivers", "送达告警"),
     "page": Listed("page", "page", "Serve the live page", "实时网页"),
     "source": Listed("source", "source", "Who may publish: add, list, remove", "来源登记"),
     "publish": Listed("publish", "publish", "Publish events or counts from files", "发布事件"),
+    "poll": Listed("poll", "poll", "Publish what changes in a database's view", "轮询数据库"),
+    "listen": Listed("listen", "listen", "Receive HL7 v2, FHIR and JSON", "接收 HL7、FHIR 与 JSON"),
+    "gateway": Listed("gateway", "gateway", "Tokens of the HTTP gateway", "网关令牌"),
+    "key": Listed("key", "key", "The city's key behind all pseudonyms", "假名密钥"),
     "simulate": Listed("publish", "simulate", "Let a simulated Suzhou publish", "模拟城市"),
     "baseline": Listed("baseline", "baseline", "Load the registered population", "户籍人口基数"),
     "reference": Listed("reference", "reference", "Load what no event yields", "参考数据"),
@@ -37,8 +42,12 @@ COMMANDS = {
     "explain": Listed("explain", "explain_command", "A figure, down to its records", "指标溯源"),
     "status": Listed("status", "status", "How far the stream has come", "运行状态"),
     "rejected": Listed("rejected", "rejected", "Refused messages: list, mend", "被拒绝的消息"),
+    "alerts": Listed("alerts", "alerts", "Drift alerts: list, show, ack, silence", "预警"),
     "audit": Listed("audit", "audit", "Recount everything and compare", "审计"),
     "rebuild": Listed("audit", "rebuild", "Fold the whole journal anew", "重建"),
+    "backup": Listed("backup", "backup", "A stopped stack in one file", "备份"),
+    "restore": Listed("backup", "restore", "A backup into an empty folder", "恢复"),
+    "forget": Listed("forget", "forget", "Erase persons, with a certificate", "遗忘某人"),
     "schemas": Listed("tools", "schemas", "JSON Schema and AsyncAPI documents", "契约文档"),
     "settings": Listed("tools", "settings_command", "Every setting and its value", "全部设置"),
 }
@@ -111,6 +120,7 @@ def _ours() -> tuple[type[Exception], ...]:
         ("pipeline.journal", "JournalError"),
         ("pipeline.batch_errors", "WorkerFailedError"),
         ("producers.delivery", "PublishingError"),
+        ("consumers.delivery.receivers", "ReceiverError"),
     )
     return tuple(getattr(sys.modules[module], name) for module, name in names if _has(module))
 

@@ -16,15 +16,18 @@ from pipeline.cli.common import (
     endpoints,
     errors,
     fail,
+    kafka,
     options,
     print_json,
     settings,
 )
 from pipeline.cli.demo import default_city, note_city
+from pipeline.cli.reading import as_dict, key_option, reading, show_check
 from pipeline.settings import Settings
 from producers.delivery import PublishingError
 from producers.items import Summary
 from producers.kit import Publisher
+from producers.mapping import MappingError
 from producers.publishing import publish_counts, publish_files
 from producers.publishing import simulate as publish_city
 from producers.simulate.city import City
@@ -34,6 +37,7 @@ from producers.sources.files import SourceError
 from producers.spool import SpoolHeldError
 from schemas.events import KINDS
 
+SPOOL = "simulate.spool"
 _FAULTS_SHOWN = 20
 _PATIENCE = 10.0
 """Seconds without a word from Kafka until messages are left in the spool."""
@@ -46,7 +50,18 @@ _PATIENCE = 10.0
 @click.option(
     "--kind", type=click.Choice(list(KINDS)), help="Of tables without such a column. 事件种类"
 )
-@click.option("--encoding", default="utf-8-sig", show_default=True, help="Of tables. 文件编码")
+@click.option("--encoding", help="Of tables; else found out, UTF-8 or GB18030. 文件编码")
+@click.option(
+    "--mapping",
+    "mapping_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="TOML file that says what the columns mean. 映射文件",
+)
+@key_option
+@click.option("--check", is_flag=True, help="Send nothing; show what is wrong. 仅检查，不发送")
+@click.option(
+    "--rotate", is_flag=True, help="Withdraw what was sent under earlier keys. 换钥时撤销旧假名"
+)
 @click.option(
     "--stamp",
     type=click.Choice(["now", "recorded"]),
@@ -75,7 +90,11 @@ _PATIENCE = 10.0
 def publish(
     files: tuple[Path, ...],
     kind: str | None,
-    encoding: str,
+    encoding: str | None,
+    mapping_file: Path | None,
+    key_file: Path | None,
+    check: bool,
+    rotate: bool,
     stamp: Any,
     counts: bool,
     dataset: str | None,
@@ -86,8 +105,10 @@ def publish(
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Publish the events of FILES (NDJSON or CSV), each checked first. 发布事件
+    """Publish the events of FILES (NDJSON, CSV, Excel), each checked first. 发布事件
 
+    Without --mapping the columns are called as the contract's fields are. --check sends nothing,
+    needs no running stack, and shows what is wrong, line by line, with the way out.
     With --counts a row (a day or a year, district, sex and a count, or boys and girls) becomes so
     many births with stable numbers: publishing it again changes nothing.
     """
@@ -102,6 +123,12 @@ def publish(
         )
     except SourceError as error:
         fail(str(error), code=2)
+    how = reading(chosen, mapping_file, key_file, kind=kind, encoding=encoding, rotate=rotate)
+    if check:
+        if counts:
+            fail("--check looks at files of events; a table of --counts has none", code=2)
+        show_check(files, how, stamp, chosen, as_json)
+        return
     total = Summary()
     with _publisher(chosen, "spool") as publisher, _progress(as_json) as tell:
         try:
@@ -109,10 +136,8 @@ def publish(
                 for path in files:
                     _add(total, publish_counts(path, publisher, wanted, progress=tell))
             else:
-                total = publish_files(
-                    files, publisher, kind=kind, encoding=encoding, stamp=stamp, progress=tell
-                )
-        except (SourceError, PublishingError) as error:
+                total = publish_files(files, publisher, how, stamp=stamp, progress=tell)
+        except (SourceError, MappingError, PublishingError) as error:
             fail(str(error))
     _report(total, as_json)
 
@@ -162,7 +187,7 @@ def simulate(
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     chosen = settings(data)
     note_city(endpoints(chosen), city)
-    with _publisher(chosen, "simulate.spool") as publisher, _progress(as_json) as tell:
+    with _publisher(chosen, SPOOL) as publisher, _progress(as_json) as tell:
         try:
             summary = publish_city(
                 publisher,
@@ -180,7 +205,7 @@ def simulate(
 
 def _publisher(chosen: Settings, spool: str) -> Publisher:
     """With the data folder's spool; beside another that uses it already, in memory only."""
-    bootstrap = endpoints(chosen).bootstrap
+    bootstrap = kafka(chosen)
     try:
         return Publisher(bootstrap, spool=chosen.data / spool, patience=_PATIENCE)
     except SpoolHeldError:
@@ -218,13 +243,13 @@ def _report(summary: Summary, as_json: bool) -> None:
                 "refused": summary.refused,
                 "failed": summary.failed,
                 "spooled": summary.spooled,
-                "faults": [fault._asdict() for fault in summary.faults],
+                "faults": [as_dict(fault) for fault in summary.faults],
             }
         )
     else:
         shown = summary.faults[:_FAULTS_SHOWN]
         for fault in shown:
-            errors.print(f"{fault.path}:{fault.line}: {fault.reason}", markup=False, soft_wrap=True)
+            errors.print(f"{fault.path}:{fault.line}: {fault.told}", markup=False, soft_wrap=True)
         console.print(
             f"{summary.sent:,} sent 已发送, {summary.refused:,} refused 未通过, "
             f"{summary.spooled:,} kept in the spool 待发"

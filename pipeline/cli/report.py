@@ -13,6 +13,7 @@ from consumers.scorecard.shown import counts, heading, lines, notes
 from consumers.scorecard.words import LANGUAGES, Language, place, word
 from pipeline.catalogue import CatalogueError
 from pipeline.cli.common import (
+    SIMULATED,
     area,
     console,
     day_option,
@@ -24,7 +25,6 @@ from pipeline.cli.common import (
     settings,
 )
 from pipeline.cli.common import table as new_table
-from pipeline.cli.demo import CURSOR
 from schemas.districts import CITY
 
 FORMATS = ("table", "html", "csv", "xlsx", "json")
@@ -66,7 +66,7 @@ def report(
             card = scorecard(store, day, known_on, place_code)
     except CatalogueError as error:
         fail(str(error), code=2)
-    simulated = (chosen.data / CURSOR).exists()
+    simulated = any((chosen.data / name).exists() for name in SIMULATED)
     if form == "table" and output is None:
         _draw(card, language, simulated=simulated)
         return
@@ -88,6 +88,8 @@ def _form(form: str | None, output: Path | None, as_json: bool) -> str:
         form = by_name or ("json" if as_json else "table")
     if form == "xlsx" and output is None:
         fail("a workbook needs a file: add --output FILE.xlsx", code=2)
+    if output is not None and not output.parent.is_dir():
+        fail(f"there is no folder {output.parent}: make it, or write elsewhere", code=2)
     if as_json and output is None and form != "json":
         fail(f"--json and --format {form} are two wishes: leave one out", code=2)
     if form == "table" and output is not None:

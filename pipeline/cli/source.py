@@ -6,8 +6,13 @@ import click
 
 from consumers.store.client import Store
 from consumers.store.registry import add_source, registered, remove_source
+from deploy.kafka import acls
+from deploy.native.endpoints import Endpoints
+from deploy.native.secure import Trust, let_in
 from pipeline.cli.common import console, endpoints, fail, open_store, options, print_json, settings
 from pipeline.cli.common import table as new_table
+from pipeline.settings import Settings
+from schemas.events import KINDS
 from schemas.sources import Source
 
 
@@ -21,25 +26,67 @@ def source() -> None:
 @click.option(
     "--priority", type=click.IntRange(1), required=True, help="The smallest comes first. 优先级"
 )
+@click.option(
+    "--kafka",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Let it write to a secure Kafka; FOLDER gets all that its client needs. 客户端文件夹",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice([*KINDS]),
+    help="With --kafka: what it may write; all when left out. 事件种类",
+)
 @options
-def add(name: str, priority: int, data: Path | None, as_json: bool) -> None:
+def add(
+    name: str,
+    priority: int,
+    folder: Path | None,
+    kinds: tuple[str, ...],
+    data: Path | None,
+    as_json: bool,
+) -> None:
     """Register a source, or give it another priority. 登记来源"""
     try:
         wanted = Source(name, priority)
     except ValueError as error:
         fail(str(error), code=2)
-    with open_store(endpoints(settings(data))) as store:
+    chosen = settings(data)
+    where = endpoints(chosen)
+    client = None if folder is None else _let_in(chosen, where, name, folder, kinds)
+    with open_store(where) as store:
         known = {known.name: known for known in registered(store)}
         changed = known.get(name) != wanted
         reordered = changed and name in known and _has_sent(store, name)
         if changed:
             add_source(store, wanted)
     if as_json:
-        print_json({"name": name, "priority": priority, "changed": changed, "rebuild": reordered})
+        said = {"name": name, "priority": priority, "changed": changed, "rebuild": reordered}
+        print_json(said | ({"kafka_client": str(client)} if client else {}))
         return
+    if client is not None:
+        console.print(f"what its client needs is in {client.parent}: hand it over in person")
     console.print(f"{name} has priority {priority}" + ("" if changed else " already"))
     if reordered:
         console.print("It has sent events already: run `popflow rebuild` to weigh them anew.")
+
+
+def _let_in(
+    chosen: Settings, where: Endpoints, name: str, folder: Path, kinds: tuple[str, ...]
+) -> Path:
+    """Make the client's folder, and the broker's rules for it."""
+    trust = chosen.data / "trust"
+    if not trust.exists():
+        fail(
+            f"the stack on {chosen.data} has no Kafka that asks who comes: start one with "
+            "`popflow up --secure`; for a Kafka of your own see deploy/kafka/README.md"
+        )
+    topics = [KINDS[kind].topic for kind in kinds or KINDS]
+    client = Trust(trust).client(name, folder.absolute())
+    let_in(where.bootstrap, client, acls.publisher(name, topics))
+    return client
 
 
 def _has_sent(store: Store, name: str) -> bool:

@@ -21,6 +21,7 @@ from pipeline.cli.page import show_in_browser
 @json_option
 @click.option("--headless", is_flag=True, help="No live board in the terminal. 无界面")
 @click.option("--demo", is_flag=True, help="Let the simulated city publish. 运行模拟城市")
+@click.option("--secure", is_flag=True, default=None, help="Kafka asks who comes. 安全模式")
 @click.option("--workers", type=click.IntRange(1, 64), help="Worker processes. 处理进程数")
 @click.option("--partitions", type=click.IntRange(1, 1024), help="Of every topic, at first start.")
 def up(data: Path | None, as_json: bool, headless: bool, demo: bool, **given: Any) -> None:
@@ -73,6 +74,7 @@ def _announce(where: Endpoints, *, as_json: bool) -> None:
                 "page": where.page,
                 "metrics": where.metrics[0],
                 "workers": where.metrics,
+                **({"kafka_client": where.kafka_client} if where.kafka_client else {}),
             }
         )
         return

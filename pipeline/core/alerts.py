@@ -42,7 +42,7 @@ class Standing:
     figures: Alert
 
     @property
-    def open(self) -> Stretch | None:
+    def lasting(self) -> Stretch | None:
         """The alarm that lasts."""
         last = self.stretches[-1] if self.stretches else None
         return last if last is not None and last.end is None else None
@@ -71,9 +71,9 @@ def changes(
         standing = standings.get(subject)
         alerts = told.get(subject, [])
         same = None
-        if standing is not None and standing.open is not None:
-            same = _same(alerts, standing.open)
-            begun += _begun(same, standing, standing.open)
+        if standing is not None and standing.lasting is not None:
+            same = _same(alerts, standing.lasting)
+            begun += _begun(same, standing, standing.lasting)
         ended += [
             _ended(alert, standing)
             for alert in alerts

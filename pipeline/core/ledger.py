@@ -7,15 +7,15 @@ differences too.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.core.project import NOTHING, project
 from pipeline.core.reports import DIGEST, KNOWN_ON, Report
 from pipeline.core.tally import Cell, Tally
 
-Differences = Mapping[Cell, int]
-"""What a day of knowledge adds to cells; none of the values is zero."""
+Differences = Iterable[tuple[Cell, int]]
+"""What a day of knowledge adds to cells; a cell may be there several times, zero ones too."""
 
 
 class Posting(NamedTuple):
@@ -58,7 +58,7 @@ def post(
     grown = [*kept, arrival]
     after = project(grown, priorities)
     if known_on >= newest:
-        cells = {known_on: _difference(before, after)}
+        cells: Mapping[int, Differences] = {known_on: _difference(before, after)}
     else:
         cells = _difference_of_vintages(entry, grown, known_on, priorities)
     return Posting(grown, changed=True, cells=cells, after=after)
@@ -66,16 +66,13 @@ def post(
 
 def _difference(before: Tally, after: Tally) -> Differences:
     """What one day of knowledge adds."""
-    old, new = before.cells, after.cells
-    if not old:
-        return new if all(new.values()) else {cell: value for cell, value in new.items() if value}
-    cells = {
-        cell: value - old.get(cell, 0) for cell, value in new.items() if value != old.get(cell, 0)
-    }
-    for cell, value in old.items():
-        if value and cell not in new:
-            cells[cell] = -value
-    return cells
+    if not before.counts:
+        return after.counts
+    cells = before.cells
+    get = cells.get
+    for cell, value in after.counts:
+        cells[cell] = get(cell, 0) - value
+    return [(cell, -value) for cell, value in cells.items() if value]
 
 
 def _difference_of_vintages(
@@ -83,7 +80,7 @@ def _difference_of_vintages(
     grown: Sequence[Report],
     earliest: int,
     priorities: Mapping[str, int],
-) -> dict[int, Differences]:
+) -> Mapping[int, Differences]:
     """What changes on every day of knowledge from ``earliest`` on."""
     base = _known_before(entry, earliest, priorities)
     cells: dict[int, dict[Cell, int]] = defaultdict(dict)
@@ -92,11 +89,11 @@ def _difference_of_vintages(
         for known_on in sorted({r[KNOWN_ON] for r in reports if r[KNOWN_ON] >= earliest}):
             after = project([r for r in reports if r[KNOWN_ON] <= known_on], priorities)
             day = cells[known_on]
-            for cell, value in _difference(before, after).items():
+            for cell, value in _difference(before, after):
                 day[cell] = day.get(cell, 0) + sign * value
             before = after
     return {
-        known_on: {cell: value for cell, value in day.items() if value}
+        known_on: [(cell, value) for cell, value in day.items() if value]
         for known_on, day in cells.items()
     }
 

@@ -260,7 +260,8 @@ def presence(evidence: Iterable[Fact], died_on: int | None) -> Presence | None:
     line = _Timeline()
     last_evidence: int | None = None
     for day in sorted(days) if len(days) > 1 else days:
-        line.fall_silent(before=day)
+        if line.place is not None:
+            line.fall_silent(before=day)
         _take_day(line, days[day], day)
         if line.place is not None and line.evidence == day:
             last_evidence = day
@@ -268,7 +269,8 @@ def presence(evidence: Iterable[Fact], died_on: int | None) -> Presence | None:
     if died_on is not None:
         line.fall_silent(before=died_on)
         line.end_day(died_on, died_on)
-    line.fall_silent(before=NEVER)
+    if line.place is not None:
+        line.fall_silent(before=NEVER)
     return Presence(
         line.stays,
         _managed(line.registrations),

@@ -12,7 +12,7 @@ from pipeline.core.facts import Conflict, facts
 from pipeline.core.kinds import RULES
 from pipeline.core.kinds.move import ORIGIN, TARGET
 from pipeline.core.kinds.permit import ACTION, RENEWALS
-from pipeline.core.presence import Registration, Span, presence
+from pipeline.core.presence import NEVER, Registration, Span, presence
 from pipeline.core.reports import Report
 from pipeline.core.tally import Finding, Tally
 
@@ -152,14 +152,17 @@ def endorsements(
         lapse = valid_until + 1
         if held_until < lapse or permit.body[ACTION] not in RENEWALS:
             continue
-        followed = [
-            other.body[DAY]
-            for other in renewals
-            if other.body[DAY] > start and other.body[PLACE] == place
-        ]
-        if followed and min(followed) < month_before(lapse):
+        followed = min(
+            (
+                other.body[DAY]
+                for other in renewals
+                if other.body[DAY] > start and other.body[PLACE] == place
+            ),
+            default=NEVER,
+        )
+        if followed < month_before(lapse):
             continue
-        yield permit, place, lapse, bool(followed) and min(followed) <= lapse + ENDORSE_WITHIN
+        yield permit, place, lapse, followed <= lapse + ENDORSE_WITHIN
 
 
 def _raise_conflict(tally: Tally, conflict: Conflict) -> None:

@@ -129,7 +129,12 @@ def quotient(parts: Ingredients, interval: str) -> Quotient:
             return Quotient(None, reason="one_source")
     if parts.denominator <= 0:
         return Quotient(None, reason="zero_denominator")
-    value = parts.factor * parts.numerator / parts.denominator
+    top, bottom, factor = parts.numerator, parts.denominator, parts.factor
+    # In one step: each product of fractions would be brought to its lowest terms.
+    value = Fraction(
+        factor.numerator * top.numerator * bottom.denominator,
+        factor.denominator * top.denominator * bottom.numerator,
+    )
     low, high = _INTERVALS[interval](parts, float(value)) or (None, None)
     return Quotient(value, low, high, note=_note(parts, interval))
 
@@ -202,7 +207,7 @@ def _of_count(parts: Ingredients, _value: float) -> Interval | None:
     if parts.numerator < 0:
         return None
     low, high = garwood(float(parts.numerator))
-    each = float(parts.factor / parts.denominator)
+    each = float(parts.factor) / float(parts.denominator)
     return low * each, high * each
 
 
@@ -214,14 +219,14 @@ def _of_difference(parts: Ingredients, value: float) -> Interval | None:
     (events,) = parts.detail
     if events < 0:
         return None
-    return _around(value, math.sqrt(events) * float(parts.factor / parts.denominator))
+    return _around(value, math.sqrt(events) * float(parts.factor) / float(parts.denominator))
 
 
 def _of_sums(parts: Ingredients, value: float) -> Interval | None:
     days, yy, xy, xx = parts.detail
     if days < 2:
         return None
-    ratio = float(parts.numerator / parts.denominator)
+    ratio = float(parts.numerator) / float(parts.denominator)
     scatter = max(0.0, yy - 2 * ratio * xy + ratio * ratio * xx)
     deviation = math.sqrt(days / (days - 1) * scatter) / float(parts.denominator)
     return _around(value, deviation * float(parts.factor))

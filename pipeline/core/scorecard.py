@@ -38,7 +38,7 @@ class Band:
     high: Fraction | None = None
 
     @property
-    def open(self) -> bool:
+    def free(self) -> bool:
         """Whether nothing is asked."""
         return self.low is None and self.high is None
 
@@ -197,7 +197,7 @@ def judge(figure: Figure, band: Band, *, towards: bool = False) -> Verdict:
         band: what is accepted.
         towards: the target is to move towards the band, and the figure does.
     """
-    if band.open:
+    if band.free:
         return Verdict(WATCHED, "no_target")
     if figure.value is None:
         return Verdict(OPEN, figure.reason or "no_value")
@@ -278,7 +278,7 @@ def outlook(
         deadline: its last day.
     """
     left = max(Fraction(0), (deadline - as_of).days / DAYS_A_YEAR)
-    if band.open:
+    if band.free:
         return Outlook(left, None, None, None, None, WATCHED)
     if not left:
         return Outlook(left, None, None, None, None, OVER)

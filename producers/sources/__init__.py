@@ -1,1 +1,1 @@
-"""Where events come from: files and tables of counts."""
+"""Where events come from, one module each, found by the entry points ``popflow.sources``."""

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import orjson
 
 from producers.items import Dated, Fault
-from producers.sources.files import SourceError
+from producers.sources.form import Source, SourceError
 from schemas.clock import FIRST_DAY, ZONE
 from schemas.districts import is_known
 from schemas.events import Birth
@@ -266,3 +266,6 @@ class _Template:
         person = both[:32]
         text = f'{self.head}{serial}{self.middle}{person}","mother":"{both[32:]}"}}'
         return Dated(stamp, Birth.topic, person.encode(), text.encode())
+
+
+SOURCE = Source("counts", ("出生计数表", "tables of counts of births"), "popflow publish --counts")

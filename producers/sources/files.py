@@ -1,121 +1,158 @@
-"""Events from files: one JSON object a line, or a table whose header names the contract's fields.
+"""Events from files: what an installed source reads, with the contract's names or a mapping.
 
-In a table an empty cell is a field left out, lists are separated by ``;`` or ``|``, booleans are
-``true`` or ``false``. The kind is told by a column ``kind``, by the caller, or by the header when
-only one kind has its fields. Rows are read one at a time; a wrong one is a :class:`Fault` with its
+Without a mapping the header names the contract's fields: an empty cell is a field left out, lists
+are separated by ``;`` or ``|``, booleans are ``true`` or ``false``. The kind is told by a column
+``kind``, by the caller, or by the header when only one kind has its fields. With a mapping the
+columns are what it says. Rows are read one at a time; a wrong one is a :class:`Fault` with its
 line and the others go on.
 """
 
 import csv
 import gzip
-import io
 import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, cast
 
 import orjson
 
+from producers import cells
 from producers.items import Fault, Row
+from producers.mapped import RowMapper
+from producers.mapping import MappingFile, check_columns
+from producers.pseudonyms import Pseudonymizer
+from producers.sources.form import FileSource, Layout, Record, Records, file_sources
+from producers.sources.form import SourceError as SourceError
+from producers.sources.ndjson import cells_of
 from schemas.events import KINDS
-
-SUFFIXES = (".ndjson", ".jsonl", ".json", ".csv")
-"""Kinds of files, each also with ``.gz`` behind."""
 
 _LIST = re.compile(r"[;|]")
 _BOOLEANS = {"true": True, "false": False}
-_LONGEST_LINE = 1 << 20
 
 
-class SourceError(ValueError):
-    """A file that cannot be read at all; says why and what would do."""
+@dataclass(frozen=True)
+class Reading:
+    """How files become events.
+
+    Attributes:
+        kind: of all rows of a table that has no column ``kind`` and no mapping.
+        encoding: of text tables; the mapping's when left out.
+        mapping: what the columns mean.
+        pseudonyms: with the city's key, for a mapping that needs it.
+        rotate: see :class:`~producers.mapped.RowMapper`.
+    """
+
+    kind: str | None = None
+    encoding: str | None = None
+    mapping: MappingFile | None = None
+    pseudonyms: Pseudonymizer | None = None
+    rotate: bool = False
+
+    @property
+    def layout(self) -> Layout:
+        """How the tables are written."""
+        if self.mapping is None:
+            return Layout(self.encoding or "auto")
+        written = self.mapping
+        return Layout(
+            self.encoding or written.encoding, written.delimiter, written.sheet, written.header
+        )
+
+    def mapper(self, records: Records) -> RowMapper | None:
+        """What makes events of rows, where there is a mapping."""
+        if self.mapping is None:
+            return None
+        return RowMapper(self.mapping, self.pseudonyms, epoch=records.epoch, rotate=self.rotate)
 
 
-def read_file(
-    path: Path, *, kind: str | None = None, encoding: str = "utf-8-sig"
-) -> Iterator[Row | Fault]:
+def read_file(path: Path, how: Reading | None = None) -> Iterator[Row | Fault]:
     """The events of one file, in its order.
 
     Args:
-        path: ``.ndjson``, ``.jsonl``, ``.json`` (one object a line) or ``.csv``; ``.gz`` behind.
-        kind: of all rows of a table that has no column ``kind``.
-        encoding: of a table; tables of Chinese spreadsheets are often ``gb18030``.
+        path: with one of the suffixes of :func:`~producers.sources.form.file_sources`, perhaps
+            with ``.gz`` behind.
+        how: see :class:`Reading`.
 
     Raises:
         SourceError: no such file, another suffix, or a header that does not fit.
+        MappingError: the mapping names what is not there.
     """
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    if suffix not in SUFFIXES:
-        raise SourceError(f"{path} is none of {', '.join(SUFFIXES)} (or with .gz behind)")
+    how = how or Reading()
+    source = _source(path)
     try:
         opened = _opened(path)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from None
     with opened as file:
         try:
-            if suffix == ".csv":
-                yield from _table_rows(path, file, kind, encoding)
+            records = source.read(file, how.layout)
+            mapper = how.mapper(records)
+            if mapper is not None:
+                yield from _mapped(path, records, mapper)
+            elif records.columns is None:
+                yield from _as_they_are(records)
             else:
-                yield from _json_lines(file)
-        except (OSError, EOFError) as error:
+                yield from _named(path, records.columns, records.rows, how.kind)
+        except SourceError as error:
+            raise error if str(path) in str(error) else SourceError(f"{path}: {error}") from None
+        except (OSError, EOFError, zlib.error) as error:
             raise SourceError(f"{path} cannot be read to its end: {error}") from None
-        except (UnicodeDecodeError, LookupError):
+        except UnicodeDecodeError:
             raise SourceError(
-                f"{path} is not in {encoding}: name its encoding, for example gb18030"
+                f"{path} is not in {how.layout.encoding}: name its encoding, for example gb18030"
             ) from None
         except csv.Error as error:
             raise SourceError(f"{path} is no table: {error}") from None
 
 
+def _source(path: Path) -> FileSource:
+    suffix = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
+    known = file_sources()
+    if suffix.lower() not in known:
+        raise SourceError(f"{path} is none of {', '.join(known)} (or with .gz behind)")
+    return known[suffix.lower()]
+
+
 def _opened(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
+    if path.suffix.lower() == ".gz":
         return cast("IO[bytes]", gzip.GzipFile(path))
     return path.open("rb")
 
 
-def _json_lines(file: IO[bytes]) -> Iterator[Row | Fault]:
-    number = 0
-    while line := file.readline(_LONGEST_LINE):
-        number += 1
-        if not line.endswith(b"\n") and len(line) >= _LONGEST_LINE:
-            while rest := file.readline(_LONGEST_LINE):
-                if rest.endswith(b"\n"):
-                    break
-            yield Fault(number, f"The line is longer than {_LONGEST_LINE} bytes.")
-            continue
-        value = line.strip().removeprefix(b"\xef\xbb\xbf")
-        if value:
-            yield Row(number, value)
+def _as_they_are(records: Records) -> Iterator[Row | Fault]:
+    for record in records.rows:
+        yield record if isinstance(record, Fault) else Row(record.line, record.raw)
 
 
-def _table_rows(
-    path: Path, file: IO[bytes], kind: str | None, encoding: str
+def _mapped(path: Path, records: Records, mapper: RowMapper) -> Iterator[Row | Fault]:
+    if records.columns is not None:
+        check_columns(mapper.mapping, records.columns, str(path))
+    for record in records.rows:
+        row: Record | Fault = record
+        if isinstance(row, Record) and records.columns is None:
+            row = cells_of(row)
+        if isinstance(row, Fault):
+            yield row
+        else:
+            yield from mapper.rows(row.line, row.cells)
+
+
+def _named(
+    path: Path, header: Sequence[str], rows: Iterator[Record | Fault], kind: str | None
 ) -> Iterator[Row | Fault]:
-    # The wrapper closes the file; the caller does so again, which is harmless.
-    with io.TextIOWrapper(file, encoding, newline="") as text:
-        yield from _text_rows(path, text, kind)
-
-
-def _text_rows(path: Path, text: IO[str], kind: str | None) -> Iterator[Row | Fault]:
-    table = csv.reader(text, strict=True)
-    header = [name.strip() for name in next(table, [])]
     fixed = kind or kind_of(header)
     if fixed is None and "kind" not in header:
         raise SourceError(
-            f"{path}: the header does not tell the kind of event: add a column kind, or name the "
-            f"kind ({', '.join(KINDS)})"
+            f"{path}: the header does not tell the kind of event: add a column kind, name the "
+            f"kind ({', '.join(KINDS)}), or say in a mapping what the columns mean"
         )
     _check_header(path, header, fixed)
-    for cells in table:
-        if not any(cells):
-            continue
-        if len(cells) != len(header):
-            yield Fault(
-                table.line_num, f"The line has {len(cells)} cells and the header {len(header)}."
-            )
-            continue
-        yield _row(table.line_num, header, cells, fixed)
+    for record in rows:
+        yield record if isinstance(record, Fault) else _row(record, fixed)
 
 
 def _check_header(path: Path, header: Sequence[str], kind: str | None) -> None:
@@ -131,23 +168,30 @@ def _check_header(path: Path, header: Sequence[str], kind: str | None) -> None:
         raise SourceError(f"{path}: columns that are there twice: {', '.join(twice)}")
 
 
-def _row(line: int, header: Sequence[str], cells: Sequence[str], kind: str | None) -> Row | Fault:
+def _row(record: Record, kind: str | None) -> Row | Fault:
     document: dict[str, Any] = {"kind": kind} if kind else {}
-    for name, cell in zip(header, cells, strict=True):
-        if text := cell.strip():
-            document[name] = text
-    fields = converters(str(document.get("kind")))
-    for name, text in document.items():
-        convert = fields.get(name)
-        if convert is None:
-            return Fault(
-                line, f"{name} is no field of a {document.get('kind', 'row without kind')}."
-            )
-        try:
-            document[name] = convert(text)
-        except ValueError as error:
-            return Fault(line, f"{name}: {error}.")
-    return Row(line, orjson.dumps(document))
+    name = ""
+    try:
+        for name, cell in record.cells.items():
+            if text := _text(name, cell):
+                document[name] = text
+        if document.get("kind") not in KINDS:
+            return Fault(record.line, f"kind is none of {', '.join(KINDS)}.")
+        fields = converters(document["kind"])
+        for name, text in document.items():
+            if name not in fields:
+                return Fault(record.line, f"{name} is no field of a {document['kind']}.")
+            document[name] = fields[name](text)
+    except ValueError as error:
+        return Fault(record.line, f"{name}: {error}.")
+    return Row(record.line, orjson.dumps(document))
+
+
+def _text(name: str, cell: Any) -> str:
+    """A cell as the contract writes it; the dates of a workbook too."""
+    if isinstance(cell, date):
+        return cells.instant(cell) if name == "recorded_at" else cells.day(cell)
+    return "" if cell is None else cells.text(cell)
 
 
 def kind_of(header: Sequence[str]) -> str | None:

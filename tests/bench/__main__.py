@@ -33,6 +33,7 @@ from deploy.native.topics import ensure_topics
 from producers.kit import Publisher
 from schemas.sources import DEMONSTRATION
 from schemas.topics import specs
+from tests.bench import listen
 from tests.bench.page import page_figures
 from tests.bench.workload import events
 from tests.e2e.stack import RunningStack
@@ -71,6 +72,11 @@ def stages(folder: Path, number: int) -> list[dict[str, Any]]:
             console.print(told)
             rate = told["events"] / told["cpu_seconds"]
             results.append(_result(f"{stage}_events_per_second_core", rate, "events/s"))
+        console.print("measuring the HL7 listener")
+        told = listen.hl7(folder / "hl7", kafka.bootstrap)
+        console.print(told)
+        rate = told["messages"] / told["cpu_seconds"]
+        results.append(_result("hl7_messages_per_second_core", rate, "messages/s"))
         console.print("measuring Faust's own idiom")
         told = _run("tests.bench.idiom", "--bootstrap", kafka.bootstrap, "--messages", str(number))
         console.print(told)

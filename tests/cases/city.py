@@ -49,9 +49,8 @@ def fill(
     try:
         for records in _chunks(messages):
             flush = fold(state, shard, records, priorities)
-            for table, columns, rows in flush.tables():
-                if rows:
-                    store.insert(table, dict(zip(columns, zip(*rows, strict=True), strict=True)))
+            for table, columns in flush.tables():
+                store.insert(table, columns)
             state.commit(flush.offset, flush.entries, flush.totals)
     finally:
         state.close()

@@ -29,6 +29,7 @@ from kafka.errors import KafkaError
 from consumers.store.client import Store
 from consumers.store.errors import StoreUnavailable
 from pipeline.positions import Positions
+from producers.access import client_settings, use
 from producers.kit import Publisher
 
 POPFLOW = [sys.executable, "-m", "pipeline.cli"]
@@ -50,6 +51,7 @@ PID_FILES = {
     "store": "store/store.pid",
     "worker 0": "worker-0.pid",
     "worker 1": "worker-1.pid",
+    "delivery": "delivery.pid",
     "page": "page.pid",
 }
 
@@ -72,7 +74,8 @@ class RunningStack:
         self.process: subprocess.Popen[str] | None = None
         self.ready: dict[str, Any] = {}
 
-    def start(self, timeout: float = 180.0) -> RunningStack:
+    def start(self, timeout: float = 180.0, *, client_file: bool = False) -> RunningStack:
+        """Start it; with ``client_file`` this process comes in as its administrator."""
         self.process = subprocess.Popen(
             [*POPFLOW, "up", "--json", "--headless", "--data", str(self.folder), *self.arguments],
             stdout=subprocess.PIPE,
@@ -87,7 +90,12 @@ class RunningStack:
         self.store = Store.connect(
             f"http://{url.hostname}:{url.port}", url.username or "", url.password or ""
         )
-        self.producer = KafkaProducer(bootstrap_servers=self.ready["bootstrap"], acks="all")
+        if client_file:
+            self.client_file = Path(self.ready["kafka_client"])
+            use(self.client_file)
+        self.producer = KafkaProducer(
+            bootstrap_servers=self.ready["bootstrap"], acks="all", **client_settings()
+        )
         self.positions = Positions(self.ready["bootstrap"])
         return self
 

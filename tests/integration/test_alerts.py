@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +26,11 @@ from schemas.clock import ZONE
 from schemas.districts import CITY
 from schemas.topics import ALERTS, specs
 from tests.cases.cells import add_cells, put_cells
+from tests.cases.london import christenings
 
 TODAY = date(2016, 6, 15)
 LONG_AGO = TODAY - timedelta(days=500)
 WUZHONG = "320506"
-LONDON = Path(__file__).parents[1] / "data" / "christenings_london_1629_1710.csv"
 
 
 @pytest.fixture(scope="module")
@@ -178,35 +176,21 @@ async def test_reports_that_were_late_withdraw_an_alert(
     assert history(store, alert.id)[-1].state == "withdrawn"
 
 
-def christenings(factor: float = 1.0, since: int = 9999) -> Iterator[Cell]:
-    """London's christenings, moved by 300 years, spread over the days of their year."""
-    with LONDON.open(newline="") as file:
-        for line in csv.DictReader(file):
-            year = int(line["year"]) + 300
-            counts = {"1": int(line["boys"]), "2": int(line["girls"])}
-            if year >= since:
-                all_ = sum(counts.values())
-                odds = counts["1"] / counts["2"] * factor
-                counts["1"] = round(all_ * odds / (1 + odds))
-                counts["2"] = all_ - counts["1"]
-            first = date(year, 1, 1)
-            days = (date(year + 1, 1, 1) - first).days
-            for number in range(days):
-                day = first + timedelta(number)
-                for sex, count in counts.items():
-                    here = count * (number + 1) // days - count * number // days
-                    yield Cell("births", "320508", day, day, "hukou", sex, "unknown", here)
+def london(factor: float = 1.0, since: int = 9999) -> Iterator[Cell]:
+    for day, *counts in christenings(factor, since):
+        for sex, count in zip(("1", "2"), counts, strict=True):
+            yield Cell("births", "320508", day, day, "hukou", sex, "unknown", count)
 
 
 async def test_london_is_quiet_and_a_shift_is_not(
     agent: Alerts, store: Store, clock: Clock
 ) -> None:
     clock.today = date(2011, 3, 1)
-    put_cells(store, christenings())
+    put_cells(store, london())
     began = time.monotonic()
     assert await agent.step() == 0
     print(f"82 years, first look: {time.monotonic() - began:.1f} s")
-    put_cells(store, christenings(1.1, 1990))
+    put_cells(store, london(1.1, 1990))
     agent.forget()  # the cells carry the version they had
     assert await agent.step() > 0
     fired = open_alerts(store)
@@ -215,7 +199,7 @@ async def test_london_is_quiet_and_a_shift_is_not(
             alert = fired[monitor, district]
             assert alert.state == "firing"
             assert date(1989, 1, 1) <= alert.since <= date(1991, 12, 31)
-    put_cells(store, christenings())
+    put_cells(store, london())
     agent.forget()
     assert await agent.step() == len(fired)
     assert not open_alerts(store)

@@ -160,6 +160,24 @@ def test_records_make_any_figure(store: Store, seed: int) -> None:
     check(explain(store, **random_key(chance.choice(list(INDICATORS)), chance), limit=None), store)
 
 
+@pytest.mark.parametrize(
+    ("indicator", "window", "as_of"),
+    [
+        ("birth_rate", "364d", date(2017, 3, 1)),  # the baseline lies inside the window
+        ("birth_rate", "year", date(2016, 9, 30)),  # and behind it
+        ("hukou_population", "1d", date(2016, 5, 1)),
+    ],
+)
+def test_changes_count_from_the_baseline_on(
+    store: Store, indicator: str, window: str, as_of: date
+) -> None:
+    found = explain(store, indicator, CITY, as_of, LAST, window=window, base="hukou", limit=None)
+    check(found, store)
+    (population,) = [part for part in found.parts if part.bases]
+    assert [base.as_of for base in population.bases] == [date(2016, 12, 31)]
+    assert any(line.amount * line.value < 0 for line in population.cells), "taken off backwards"
+
+
 def test_what_is_not_shown_is_counted(store: Store) -> None:
     asked: dict[str, Any] = {"indicator": "registered_in_time_rate", "area": CITY, "as_of": LAST}
     whole, some = explain(store, **asked, limit=None), explain(store, **asked, limit=2)

@@ -66,5 +66,16 @@ def test_in_python(case: HandCase) -> None:
     )
 
 
-def test_every_indicator_has_a_case() -> None:
-    assert {key for case in CASES for key, *_ in case.expect} == set(INDICATORS)
+def test_every_indicator_has_a_case_in_every_window_and_on_every_base() -> None:
+    held = {(key, base, window) for case in CASES for key, base, _, window in case.expect}
+    wanted = {
+        (key, base, window)
+        for key, entry in INDICATORS.items()
+        for base in entry.bases
+        for window in entry.windows
+    }
+    assert held == wanted
+
+
+def test_the_city_and_its_districts_have_cases() -> None:
+    assert {"320500", "320505", "320506"} <= {p for case in CASES for _, _, p, _ in case.expect}

@@ -81,7 +81,7 @@ def files(kafka: KafkaServer, publisher: Publisher, folder: Path) -> None:
         (2, "births.ndjson"),
         (3, "births.ndjson"),
     ]
-    assert "no known district. Use a GB/T 2260 code" in summary.faults[1].reason
+    assert "no known district. Use a GB/T 2260 code" in summary.faults[1].told
     assert told[-1] == (2, 2)
     first, second = consumed(kafka, BIRTHS)
     assert orjson.loads(first.value) == orjson.loads(second.value)

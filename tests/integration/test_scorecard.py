@@ -286,7 +286,7 @@ def test_the_page_needs_nothing_from_elsewhere(card: Scorecard, language: str) -
     assert len(charts) == sum(1 for each in card.rows if each.series)
     assert all(attrs["aria-label"] for attrs in charts)
     limits = [attrs for tag, attrs in outline.tags if tag == "line" and attrs["class"] == "limit"]
-    assert len(limits) >= len([c for c in card.rows if c.series and not c.band.open])
+    assert len(limits) >= len([c for c in card.rows if c.series and not c.band.free])
 
 
 def test_the_plan_contradicts_itself(card: Scorecard) -> None:

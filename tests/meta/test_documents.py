@@ -35,7 +35,7 @@ from tests.meta.tables import READMES
 from tests.meta.tables import commands as every_command
 from tests.meta.test_new_kind import HEADING
 
-LASTING = re.compile(r"^\s*(make|git|popflow (up|worker)|python -m tests)\b", re.MULTILINE)
+LASTING = re.compile(r"^\s*(make|git|popflow (up|worker|deliver)|python -m tests)\b", re.MULTILINE)
 USUAL_STORE = "127.0.0.1:8123"
 CHINESE = READMES[1]
 """Shows the same code as the English page (``test_tables``)."""
@@ -107,6 +107,17 @@ def test_page_runs(path: Path, desk: Path, running: RunningStack) -> None:
         _, curl, python = printed
         assert re.search(r"2026-03-01.*320508.*2.*1", curl)
         assert "320508 1" in python
+    if name_of(path) == "producers/README.md":
+        _, _, _, check, published, corrected, withdrawn, *_ = printed
+        assert "母亲证件号码 (mother)" in check
+        assert "to be mended" in check
+        assert "3 right" in check.rpartition("to be mended")[2]
+        counts = [re.findall(r"2016-03-05\t(\d+)\t(\d+)", page) for page in printed[4:7]]
+        assert counts == [
+            [("320583", "3")],
+            [("320583", "2"), ("320585", "1")],
+            [("320583", "1"), ("320585", "1")],
+        ], (published, corrected, withdrawn)
 
 
 def test_pages_that_run_are_found() -> None:

@@ -83,7 +83,7 @@ def test_every_comparator_of_the_plan_has_a_case() -> None:
     assert {case[0] for case in BANDS} == set(COMPARATORS)
     for target in TARGETS:
         band = accepted(target.comparator, target.low, target.high, printed_start(target.baseline))
-        assert band.open == (target.comparator == "watch")
+        assert band.free == (target.comparator == "watch")
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_every_message_of_a_batch_has_one_outcome_in_its_order() -> None:
         (2, "not_json"),
         (3, "not_json"),
     ]
-    assert found.kinds == {"birth": 2}
+    assert found.kinds == {("birth", event("birth")["source"]): 2}
 
 
 def test_an_accepted_message_goes_on_unchanged_under_its_person() -> None:

@@ -26,9 +26,10 @@ GAP = 39
 """Blocks left out before the present one: three years."""
 _SCALES = (1, 13, 26, 39)
 """Blocks taken together to see the scatter: four weeks and a year."""
-_FEWEST_GROUPS = 5
+_FEWEST_GROUPS = 3
 _FAR = 3.0
-_DOUBT = 5
+_ROUNDS = 3
+_DOUBT = 3
 """Groups of a coin's scatter that stand beside those seen, so that few groups say little."""
 
 
@@ -84,15 +85,13 @@ def learn(blocks: Blocks, block: int, clean: Floats, surest: float) -> Baseline 
     if total <= 0:
         return None
     successes = blocks.successes[span] * clean[span]
-    share = float(successes.sum()) / total
-    if not 0 < share < 1:
+    if not 0 < successes.sum() < total:
         return None
     past = slice(0, max(end, 0))
     scatter = _scatter(blocks.successes[past] * clean[past], blocks.trials[past] * clean[past])
-    for _ in range(2):
-        far = _FAR * np.sqrt(trials * share * (1 - share) * scatter)
-        pulled = np.clip(successes, trials * share - far, trials * share + far)
-        share = float(pulled.sum()) / total
+    share = _share(successes, trials, scatter)
+    if not 0 < share < 1:
+        return None
     error = math.sqrt(scatter / (total * share * (1 - share)))
     if error > surest:
         return None
@@ -100,25 +99,38 @@ def learn(blocks: Blocks, block: int, clean: Floats, surest: float) -> Baseline 
     return Baseline(log_odds(share), error, scatter, total / days)
 
 
+def _share(successes: Floats, trials: Floats, scatter: float) -> float:
+    """The share of successes, far-off blocks pulled in about the median block."""
+    filled = trials > 0
+    share = float(np.median(successes[filled] / trials[filled]))
+    for _ in range(_ROUNDS):
+        far = _FAR * np.sqrt(trials * share * (1 - share) * scatter)
+        pulled = np.clip(successes, trials * share - far, trials * share + far)
+        share = float(pulled.sum() / trials.sum())
+    return share
+
+
 def _scatter(successes: Floats, trials: Floats) -> float:
     """Variance between blocks, or between years where that is larger, in units of a coin's."""
     found = 1.0
-    share = float(successes.sum() / trials.sum())
+    share = _share(successes, trials, 1.0)
+    if not 0 < share < 1:
+        return found
     for scale in _SCALES:
-        some, all_ = _grouped(successes, scale), _grouped(trials, scale)
+        some, all_ = _windows(successes, scale), _windows(trials, scale)
         some, all_ = some[all_ > 0], all_[all_ > 0]
-        groups = len(all_)
+        groups = len(all_) / scale
         if groups < _FEWEST_GROUPS:
             continue
         z = (some - all_ * share) / np.sqrt(all_ * share * (1 - share))
         usual = max(1.0, 1.4826 * float(np.median(np.abs(z))))
         z = np.clip(z, -_FAR * usual, _FAR * usual)
-        found = max(found, (float((z**2).sum()) + _DOUBT) / (groups - 1 + _DOUBT))
+        found = max(found, (groups * float((z**2).mean()) + _DOUBT) / (groups - 1 + _DOUBT))
     return found
 
 
-def _grouped(values: Floats, scale: int) -> Floats:
-    """Sums of so many values each, from the newest backwards; what is left over is dropped."""
-    kept = len(values) // scale * scale
-    sums: Floats = values[len(values) - kept :].reshape(-1, scale).sum(axis=1)
-    return sums
+def _windows(values: Floats, scale: int) -> Floats:
+    """Sums of every so many consecutive values."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    windows: Floats = sums[scale:] - sums[:-scale]
+    return windows

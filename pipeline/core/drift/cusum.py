@@ -24,6 +24,9 @@ from pipeline.core.drift.series import BLOCK, Floats, Series, log_odds
 from pipeline.core.drift.thresholds import lifted_odds, threshold
 
 Direction = Literal["up", "down"]
+LEAST = 200.0
+"""Evidence without which there is no alarm, as a likelihood ratio: by Ville's inequality one day in
+two hundred at most shows so much by chance, in each direction."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Design:
     promise: float
     surest: float
     share: float | None = None
-    least: float = 200.0
+    least: float = LEAST
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class Path:
     episodes: list[Episode] = field(default_factory=list)
 
     @property
-    def open(self) -> Episode | None:
+    def lasting(self) -> Episode | None:
         """The alarm that lasts; None when all is normal."""
         last = self.episodes[-1] if self.episodes else None
         return last if last is not None and last.end is None else None

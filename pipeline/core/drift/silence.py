@@ -22,6 +22,8 @@ FEWEST_DAYS = 28
 FEWEST_ACTIVE = 8
 """Days with messages it must have had."""
 _REGULAR = 3
+_SHORTEST = 2
+"""Quiet days that never mean anything: a weekend."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def quiet_limit(active: int, span: int, longest: int, promise: float) -> int:
     quiet = (span - active + 0.5) / (span + 1)
     by_chance = math.ceil(math.log(promise * share) / -math.log(quiet)) - 1
     habit = longest + 1
-    return max(habit, min(max(by_chance, 1), _REGULAR * habit))
+    return max(habit, _SHORTEST, min(by_chance, _REGULAR * habit))
 
 
 def pauses(active: Iterable[date], last: date, promise: float) -> list[Pause]:

@@ -1,0 +1,1 @@
+"""Alerts handed to those who have to know: Alertmanager, webhooks, mail and chat robots."""

@@ -1,0 +1,1 @@
+"""Who may do what on a Kafka that asks: access control lists, certificates, client files."""

@@ -1,0 +1,1 @@
+"""Prometheus and Alertmanager: rules and configuration, generated from the catalogue."""

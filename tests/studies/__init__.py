@@ -1,0 +1,1 @@
+"""Simulations whose results stand in the documents."""
