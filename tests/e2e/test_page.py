@@ -221,6 +221,18 @@ def test_everything_is_reached_by_keyboard(opened: Tab) -> None:
     assert {"migrant_management_rate", "key", "place-320583"} <= seen
 
 
+def test_paper_is_light(browser: Browser, url: str) -> None:
+    with tab(browser) as fresh:
+        fresh.page.goto(f"{url}?theme=dark")
+        drawn(fresh.page)
+        theme = "document.documentElement.dataset.theme"
+        fresh.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert fresh.page.evaluate(theme) == "light"
+        fresh.page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert fresh.page.evaluate(theme) == "dark"
+        assert fresh.faults() == []
+
+
 @pytest.mark.parametrize("look", ["lang=zh&theme=light", "lang=en&theme=dark"])
 def test_axe_finds_no_serious_fault(browser: Browser, url: str, look: str) -> None:
     with tab(browser, viewport={"width": 1280, "height": 900}) as fresh:

@@ -87,6 +87,12 @@ function bindTools() {
   };
   theme.addEventListener("change", () => { keep("theme", theme.value); paint(); });
   system.addEventListener("change", paint);
+  // Paper is light: charts are painted anew for it, and for the screen again.
+  addEventListener("beforeprint", () => {
+    document.documentElement.dataset.theme = "light";
+    for (const panel of Object.values(PANELS)) panel.draw();
+  });
+  addEventListener("afterprint", paint);
   $("print").addEventListener("click", () => print());
 }
 

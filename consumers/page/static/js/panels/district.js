@@ -62,7 +62,8 @@ function figures() {
     wanted.map((row) => {
       const entry = indicators[row.indicator];
       const go = h("button", { type: "button", class: "link", "data-key": `figure-${row.indicator}-${row.base}`,
-        onclick: () => { choose({ key: row.indicator, base: row.base, window: row.window, area: shown }); $("district").close(); $("course-title").scrollIntoView(); } }, title(entry.name));
+        onclick: () => { choose({ key: row.indicator, base: row.base, window: row.window, area: shown }); $("district").close(); $("course-title").scrollIntoView(); } },
+        title(entry.name), entry.bases.length > 1 ? h("span", { class: "soft" }, ` · ${name(bases[row.base])}`) : null);
       if (row.value === null) return [go, [why(row), "n soft"], "", "", "", name(bases[row.base]), name(windows[row.window]), row.as_of, "", ""];
       return [go, value(entry, row.value), [unit(entry), "soft"], [interval(entry, row), "n soft"], [`${whole(row.numerator)} / ${whole(row.denominator)}`, "n soft"],
         name(bases[row.base]), name(windows[row.window]), row.as_of, [share(row.completeness), "n soft"], [status(row), "soft"]];

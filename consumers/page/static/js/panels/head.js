@@ -82,7 +82,7 @@ function drawSlider() {
   $("view").value = state.view;
   $("view").disabled = known().public;
   for (const id of ["known", "known-day", "known-now"]) $(id).hidden = state.view === "public";
-  document.querySelector('label[for="known"]').hidden = state.view === "public";
+  for (const each of document.querySelectorAll('label[for="known"], #vintage .hint')) each.hidden = state.view === "public";
   if (!p?.first) return;
   const slider = $("known");
   const span = Math.max(1, daysBetween(p.first, p.today));
