@@ -14,12 +14,14 @@ from pydantic import TypeAdapter, ValidationError
 from schemas import identity
 from schemas.clock import FIRST_DAY, LAST_VALID, local_date
 from schemas.districts import COUNTED_AS, NOWHERE, is_known
-from schemas.events import EVENT, VOID, Event
+from schemas.events import EVENT, KINDS, VOID, Event
 from schemas.refusals import Code, Refusal
 from schemas.topics import MAX_EVENT_BYTES
 
 _ONE_DAY = timedelta(days=1)
 _LONGEST_PLACE = 80
+_OF_NO_KIND = f"kind: Input should be one of {', '.join(KINDS)}"
+"""In place of pydantic's words, which quote what was sent."""
 _NOT_AFTER_THE_ACT = ("born_on", "mother_born_on", "admitted_on")
 
 
@@ -74,6 +76,8 @@ def _describe(error: ValidationError) -> str:
     """The fields that do not fit, without what they held."""
     faults = [
         f"{_place(fault['loc'])}: {fault['msg']}"
+        if fault["type"] != "union_tag_invalid"
+        else _OF_NO_KIND
         for fault in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     return identity.mask("; ".join(faults[:8])) + "."

@@ -1,9 +1,10 @@
 """Rows of spreadsheets (``.xlsx``), by openpyxl, one row at a time."""
 
+import io
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, redirect_stdout, suppress
 from typing import IO, Any, cast
 
 from producers.cells import Damaged
@@ -35,7 +36,7 @@ def read_excel(file: IO[bytes], layout: Layout) -> Records:
                 f"The workbook unpacks to more than {_MOST_BYTES >> 20} MiB: save the sheet as CSV"
             )
         file.seek(0)
-        with _quiet():
+        with _quiet(), redirect_stdout(io.StringIO()):  # it prints, too
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
     except SourceError:
         raise

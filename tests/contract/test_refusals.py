@@ -176,3 +176,9 @@ def test_source_is_asked_of_the_registry() -> None:
     refusal = check(found, found.topic, date(2016, 3, 10), {})
     assert refusal is not None
     assert refusal.code == "unknown_source"
+
+
+def test_a_kind_that_does_not_exist_is_not_quoted() -> None:
+    found = read(spelled({**event("birth"), "kind": "m320502195006150016ve"}))
+    assert isinstance(found, Refusal)
+    assert found.detail == "kind: Input should be one of birth, death, move, permit, discharge."

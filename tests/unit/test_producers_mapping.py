@@ -125,3 +125,10 @@ def test_changing_keys_withdraws_what_was_sent_under_the_old_one() -> None:
     assert (void["record_id"], void["revision"]) == (report["record_id"], report["revision"])
     assert "died_on" not in void
     assert read(orjson.dumps(void)).void  # type: ignore[union-attr]
+
+
+def test_an_identity_number_in_another_column_stays_here() -> None:
+    number_as_cause = mapping_of(changed(cause="死因"), "m")
+    (fault,) = RowMapper(number_as_cause, KEY).rows(1, {**ROW, "死因": f"a{LEGAL}b"})
+    assert "死因 (cause) holds an identity number" in fault.reason  # type: ignore[union-attr]
+    assert LEGAL not in fault.told  # type: ignore[union-attr]
