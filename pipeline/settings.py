@@ -60,7 +60,7 @@ class Settings(BaseModel):
     )
     signing_key: Path | None = Field(
         default=None,
-        description="private key with which `publish` signs events 签名私钥文件",
+        description="private key with which events are signed 签名私钥文件",
     )
     secure: bool = Field(
         default=False,

@@ -17,6 +17,7 @@ from producers.access import use
 
 if TYPE_CHECKING:
     from consumers.store.client import Store
+    from producers.signing import Signer
 
 SIMULATED = ("demo.cursor.json", "simulate.spool")
 """What a simulated city leaves in the data folder: where one of them is, figures are simulated."""
@@ -98,6 +99,13 @@ def kafka(chosen: Settings) -> str:
     if found is not None:
         return found.bootstrap
     return chosen.bootstrap or endpoints(chosen).bootstrap
+
+
+def signer(chosen: Settings) -> "Signer | None":
+    """Who signs what is published, if a key was chosen."""
+    from producers.signing import Signer  # its cryptography takes a tenth of a second to import
+
+    return Signer(chosen.signing_key) if chosen.signing_key else None
 
 
 def open_store(where: Endpoints) -> "Store":

@@ -5,7 +5,6 @@ Nothing is answered *accepted* before Kafka has it.
 
 import asyncio
 import gc
-import logging
 import resource
 import signal
 import ssl
@@ -17,8 +16,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deploy.native.ports import is_free
-from pipeline.batch_errors import ErrorsWithoutValues
-from pipeline.cli.common import console, endpoints, errors, fail, options, print_json, settings
+from pipeline.cli.common import (
+    console,
+    endpoints,
+    errors,
+    fail,
+    options,
+    print_json,
+    settings,
+    signer,
+)
+from pipeline.cli.processes import log_to_stderr
 from pipeline.metrics import LISTENER_ANSWERS
 from pipeline.metrics import serve as serve_metrics
 from pipeline.settings import Settings
@@ -291,13 +299,12 @@ def _announce(
 
 def _run(chosen: Settings, serve: Serve, port: int) -> None:
     bootstrap, tls = _bootstrap(chosen), _tls(chosen)
-    _log(chosen)
+    log_to_stderr(chosen)
     gc.set_threshold(50_000, 20, 50)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no number to the disk
 
     async def run() -> None:
-        # TLS and SASL of Kafka's clients belong into this tuning.
-        tuning = Tuning(linger_ms=5)
+        tuning = Tuning(linger_ms=5, sign=signer(chosen))
         handover = Handover(
             lambda note: Publisher(
                 bootstrap, patience=chosen.answer_seconds, on_delivery=note, tuning=tuning
@@ -313,14 +320,3 @@ def _run(chosen: Settings, serve: Serve, port: int) -> None:
         fail(str(error))
     except OSError as error:
         fail(f"cannot listen on {chosen.host}: {error.strerror}; choose another --host or --port")
-
-
-def _log(chosen: Settings) -> None:
-    """To stderr; an error without its text, which may quote a message."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=max(logging.getLevelName(chosen.log_level), logging.INFO),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(ErrorsWithoutValues())

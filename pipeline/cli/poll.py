@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from pipeline.cli.common import console, errors, fail, kafka, options, print_json, settings
+from pipeline.cli.common import console, errors, fail, kafka, options, print_json, settings, signer
 from pipeline.cli.reading import as_dict, key_option, pseudonyms_of, show_checked
 from producers.checking import check_rows
 from producers.delivery import PublishingError
 from producers.items import Fault
 from producers.kit import Publisher
+from producers.link import Tuning
 from producers.mapped import RowMapper
 from producers.mapping import MappingError, read_mapping
 from producers.polling import Looked, dry_run, look
@@ -54,7 +55,7 @@ def poll(
                 checked = check_rows(dry_run(view, polled, mapper, note), mapping)
                 show_checked(checked, as_json, registry=False)
                 return
-            with Publisher(kafka(chosen)) as publisher:
+            with Publisher(kafka(chosen), tuning=Tuning(sign=signer(chosen))) as publisher:
                 _go_on(view, polled, mapper, note, publisher, once=once, as_json=as_json)
     except _TROUBLE as error:
         fail(str(error))

@@ -20,6 +20,7 @@ from pipeline.cli.common import (
     options,
     print_json,
     settings,
+    signer,
 )
 from pipeline.cli.demo import default_city, note_city
 from pipeline.cli.reading import as_dict, key_option, reading, show_check
@@ -31,7 +32,6 @@ from producers.link import Tuning
 from producers.mapping import MappingError
 from producers.publishing import publish_counts, publish_files
 from producers.publishing import simulate as publish_city
-from producers.signing import Signer
 from producers.simulate.city import City
 from producers.simulate.progress import CursorError, Pace
 from producers.sources.counts import CountOptions
@@ -208,7 +208,7 @@ def simulate(
 def _publisher(chosen: Settings, spool: str) -> Publisher:
     """With the data folder's spool; beside another that uses it already, in memory only."""
     bootstrap = kafka(chosen)
-    tuning = Tuning(sign=Signer(chosen.signing_key) if chosen.signing_key else None)
+    tuning = Tuning(sign=signer(chosen))
     try:
         return Publisher(bootstrap, spool=chosen.data / spool, patience=_PATIENCE, tuning=tuning)
     except SpoolHeldError:

@@ -135,14 +135,6 @@ class TestReadme:
         for name in tables():
             assert f"<!-- table: {name} -->" in self.TEXT
 
-    def test_tests_that_pin_a_choice_exist(self) -> None:
-        pinned = re.findall(r"`(tests/[\w/]+\.py)::(\w+)(?:::(\w+))?`", self.TEXT)
-        assert len(pinned) > 10
-        for file, first, second in pinned:
-            source = (FOLDER.parent / file).read_text("utf-8")
-            for name in filter(None, (first, second)):
-                assert re.search(rf"(def|class) {name}\b", source), f"{file}::{name}"
-
     def test_relative_links_lead_somewhere(self) -> None:
         for target in re.findall(r"\]\((?!http|#)([^)]+)\)", self.TEXT):
             assert (FOLDER / target).exists(), target

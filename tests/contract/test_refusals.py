@@ -181,4 +181,4 @@ def test_source_is_asked_of_the_registry() -> None:
 def test_a_kind_that_does_not_exist_is_not_quoted() -> None:
     found = read(spelled({**event("birth"), "kind": "m320502195006150016ve"}))
     assert isinstance(found, Refusal)
-    assert found.detail == "kind: Input should be one of birth, death, move, permit, discharge."
+    assert found.detail == f"kind: Input should be one of {', '.join(KINDS)}."

@@ -201,7 +201,7 @@ def test_tables_and_counts_are_published(popflow: Terminal, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("a.txt", "x", "is none of .ndjson"),
+        ("a.txt", "x", "is none of .csv"),
         ("a.csv", "colour\nred\n", "the kind of event"),
         ("a.csv", "kind,colour\nbirth,red\n", "no fields of any event: colour"),
         ("a.ndjson.gz", "x", "cannot be read to its end"),

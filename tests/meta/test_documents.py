@@ -185,3 +185,13 @@ def test_commands_are_found_among_others() -> None:
         ["make", "up"],
         ["popflow", "audit"],
     ]
+
+
+def test_tests_that_pin_a_choice_exist() -> None:
+    text = (ROOT / "schemas/README.md").read_text("utf-8")
+    pinned = re.findall(r"`(tests/[\w/]+\.py)::(\w+)(?:::(\w+))?`", text)
+    assert len(pinned) > 10
+    for file, first, second in pinned:
+        source = (ROOT / file).read_text("utf-8")
+        for name in filter(None, (first, second)):
+            assert re.search(rf"(def|class) {name}\b", source), f"{file}::{name}"

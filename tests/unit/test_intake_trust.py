@@ -60,7 +60,7 @@ def test_a_source_with_a_key_is_believed_what_it_signed(
     cut_short = replace(genuine, offset=5, headers=genuine.headers[:1])
     result = sort([genuine, altered, elsewhere, unsigned, of_another, cut_short], known)
     assert [item[3] for item in result.accepted] == [genuine.value]
-    assert result.kinds == {"birth": 1}
+    assert result.kinds == {("birth", MINE): 1}
     bad = dict.fromkeys((1, 2, 3, 5), Code.BAD_SIGNATURE)
     assert codes(result) == bad | {4: Code.SOURCE_MISMATCH}
 
@@ -110,7 +110,7 @@ def test_of_a_forgotten_person_nothing_is_kept() -> None:
     known = frozenset({digest_of(ADA.encode())})
     result = stage._without_forgotten(batch, stage.sort(batch, SOURCES), known)
     assert [item[2] for item in result.accepted] == [bob.encode()]
-    assert result.kinds == {"birth": 1}
+    assert result.kinds == {("birth", MINE): 1}
     assert codes(result) == {0: Code.FORGOTTEN, 2: Code.FORGOTTEN}
     for item in result.refused:
         assert (item.key, item.value, item.purge) == (None, b"", True)

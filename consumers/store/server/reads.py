@@ -2,7 +2,7 @@
 
 A statement is written down once in ten minutes for the same reader, so that a page that asks for
 counts of findings every second does not fill the table. Pseudonyms in it are replaced by a digest,
-by which ``popflow reads --person`` finds them; who is forgotten is not named here either.
+by which ``popflow reads --person PERSON`` finds them; who is forgotten is not named here either.
 """
 
 from __future__ import annotations
