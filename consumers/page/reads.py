@@ -198,7 +198,8 @@ def trend(store: Store, view: View, key: str, base: str, district: str, window: 
     """A figure over the last two years, in order of days.
 
     Of the present: every day that is published, and ends of months that are not. Of a past day of
-    knowledge: ends of months. For the public: the days that are released.
+    knowledge: ends of months. For the public: the days that are released. A window that reaches
+    back before the first event counts too little: its figure is left out.
     """
     found: list[Row] = []
     if view.known_on is None:
@@ -222,8 +223,11 @@ def trend(store: Store, view: View, key: str, base: str, district: str, window: 
         return sorted(found, key=lambda row: row["as_of"])
     there = {row["as_of"] for row in found}
     days = {view.as_of, *month_ends(view.as_of, MONTHS)[::MONTHS_APART]} - there
+    first = store.query("SELECT min(day) FROM population.daily WHERE value != 0")[0][0]
     for day in days:
-        found += _quickly(store, View(day, view.known_on), key, base, district, window)
+        for row in _quickly(store, View(day, view.known_on), key, base, district, window):
+            if day - timedelta(days=row["days"] - 1) >= first:
+                found.append(row)
     return sorted(found, key=lambda row: row["as_of"])
 
 

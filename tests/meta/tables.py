@@ -146,7 +146,7 @@ def _settings() -> str:
     rows = [
         (
             f"`{name}`",
-            "" if field.default is None else f"`{field.default}`",
+            "" if field.default in (None, "", {}) else f"`{field.default}`",
             field.description or "",
         )
         for name, field in Settings.model_fields.items()
