@@ -131,7 +131,7 @@ class Worker:
             secret=secret,
         )
         self.ledger = Ledger(store, registry, settings.state, JournalReader(settings.bootstrap))
-        self.readings = Readings(store, self._published)
+        self.readings = Readings(store, self._published, spare=self.ledger.spare)
         self.nowcasts = Nowcasts(store)
         self.gauges = Gauges(store, settings.bootstrap)
         self._settled = Settled(settings.bootstrap)

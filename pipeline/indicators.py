@@ -45,9 +45,6 @@ log = logging.getLogger(__name__)
 KEPT_DAYS = 35
 KEPT_MONTHS = 24
 DELAYS_SECONDS = 600.0
-SHARE_OF_TIME = 0.25
-"""Of the time, at most, that evaluations of the present, and as much again that those of earlier
-days may take: the stream needs the engine too."""
 MOST_CELLS = 20_000
 """Changed cells of today that are counted one by one; more are summed by the store."""
 
@@ -122,6 +119,8 @@ class Readings:
         store: where cells are read and readings written.
         topic: writer of ``population.readings.v1``; started and stopped by the caller.
         partitions: of the topic.
+        spare: the share of the time that evaluations of the present, and as much again that those
+            of earlier days may take: the stream needs the engine too.
         today: tells the local date.
 
     Attributes:
@@ -135,6 +134,7 @@ class Readings:
         topic: Journal,
         *,
         partitions: int = 1,
+        spare: Callable[[], float] = lambda: 1.0,
         today: Callable[[], date] = local_today,
     ) -> None:
         self._store = store
@@ -142,12 +142,13 @@ class Readings:
         self.partitions = partitions
         self.shards = 0
         self.today = today
+        self._spare = spare
         self._marks: Marks | None = None
         self._day: date | None = None
         self.waiting: dict[date, Touched] = {}
         self._live: Live | None = None
         self._shown: dict[tuple[str, str, str, str], Before] = {}
-        self._rest_until = {True: 0.0, False: 0.0}
+        self._worked = {True: (0.0, 0.0), False: (0.0, 0.0)}
         self._delays: dict[str, Shares] = {}
         self._delays_at = 0.0
 
@@ -158,6 +159,8 @@ class Readings:
 
     async def step(self) -> int:
         """Publish what has changed; gives the number of readings published."""
+        if self._rests(present=True) and self._rests(present=False):
+            return 0
         today = self.today()
         await self._look(today)
         day = self._next(today)
@@ -171,17 +174,21 @@ class Readings:
             self._wait(day, touched)
             raise
         finally:
-            took = time.monotonic() - began
-            self._rest_until[day == today] = time.monotonic() + took * (1 / SHARE_OF_TIME - 1)
+            ended = time.monotonic()
+            self._worked[day == today] = (ended, ended - began)
 
     def _next(self, today: date) -> date | None:
         """The day whose turn it is: today, or the one that has waited longest; None: rest."""
-        now = time.monotonic()
-        if today in self.waiting and now >= self._rest_until[True]:
+        if today in self.waiting and not self._rests(present=True):
             return today
-        if now < self._rest_until[False]:
+        if self._rests(present=False):
             return None
         return next((day for day in self.waiting if day != today), None)
+
+    def _rests(self, *, present: bool) -> bool:
+        """Whether evaluations of today, or of earlier days, have had their share of the time."""
+        ended, took = self._worked[present]
+        return time.monotonic() < ended + took * (1 / self._spare() - 1)
 
     async def _look(self, today: date) -> None:
         """Note which days have to be evaluated again, and why."""

@@ -35,6 +35,11 @@ ReadJournal = Callable[[int, int, int], AsyncIterator[Sequence[JournalRecord]]]
 """Reads a partition's records from one offset until before another, in batches."""
 
 _HELD_PAUSE = 0.2
+_BACKLOG = 1_500
+"""A batch of so many records comes from a backlog."""
+_FLOOD_SECONDS, _CALM_SECONDS = 2.0, 1.0
+SHARE_IN_FLOOD, SHARE, SHARE_IN_CALM = 0.02, 0.25, 0.75
+"""Of the engine's time, for whoever evaluates what was counted."""
 
 
 class Ledger:
@@ -54,6 +59,7 @@ class Ledger:
         self._folder = states
         self._read_journal = read_journal
         self._states: dict[int, PartitionState] = {}
+        self._counted_at = self._flooded_at = -_FLOOD_SECONDS
 
     async def handle(self, batch: Batch) -> None:
         """Count one batch; when this returns, it is stored and the state says so."""
@@ -71,6 +77,16 @@ class Ledger:
         await self.write(flush)
         state.commit(flush.offset, flush.entries, flush.totals)
         self._observe(flush, records[-1].timestamp, started)
+        self._counted_at = time.monotonic()
+        if len(records) >= _BACKLOG:
+            self._flooded_at = self._counted_at
+
+    def spare(self) -> float:
+        """Share of the time that others may take the engine: little while a backlog is counted."""
+        now = time.monotonic()
+        if now < self._flooded_at + _FLOOD_SECONDS:
+            return SHARE_IN_FLOOD
+        return SHARE if now < self._counted_at + _CALM_SECONDS else SHARE_IN_CALM
 
     async def write(self, flush: Flush) -> None:
         """Store a flush's rows; returns when all of them are visible to every reader."""

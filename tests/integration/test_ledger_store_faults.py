@@ -25,7 +25,7 @@ from consumers.store.embedded import EmbeddedStore
 from consumers.store.errors import StoreRefused, StoreUnavailable
 from consumers.store.migrate import migrate
 from consumers.store.registry import add_source
-from pipeline import writing
+from pipeline import ledger, writing
 from pipeline.batching import Batch
 from pipeline.core.person import Person, person
 from pipeline.core.project import project
@@ -256,3 +256,20 @@ async def test_a_partition_that_moves_while_the_store_is_away_can_be_opened(stag
     other = stage.ledger = stage.new_ledger()
     await asyncio.wait_for(other.handle(Batch(JOURNAL, 0, stage.journal)), SOON)  # type: ignore[arg-type]
     stage.check()
+
+
+async def test_the_engine_is_the_stream_s_while_a_backlog_is_counted(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stage.ledger.spare() == ledger.SHARE_IN_CALM
+    monkeypatch.setattr(ledger, "_BACKLOG", 100)
+    monkeypatch.setattr(ledger, "_FLOOD_SECONDS", SOON)
+    await stage.handle(0, 99)
+    assert stage.ledger.spare() == ledger.SHARE
+    await stage.handle(99, 199)
+    assert stage.ledger.spare() == ledger.SHARE_IN_FLOOD
+    await stage.handle(199, 200)
+    assert stage.ledger.spare() == ledger.SHARE_IN_FLOOD, "the backlog's end is not its rest"
+    monkeypatch.setattr(ledger, "_FLOOD_SECONDS", 0.0)
+    monkeypatch.setattr(ledger, "_CALM_SECONDS", 0.0)
+    assert stage.ledger.spare() == ledger.SHARE_IN_CALM

@@ -82,7 +82,6 @@ def permits(day: date, managed: int) -> list[Cell]:
 
 @pytest.fixture
 async def agent(store: Store, topic: Journal, monkeypatch: pytest.MonkeyPatch) -> Readings:
-    monkeypatch.setattr("pipeline.indicators.SHARE_OF_TIME", 1.0)
     monkeypatch.setattr("pipeline.indicators.KEPT_DAYS", 3)
     monkeypatch.setattr("pipeline.indicators.KEPT_MONTHS", 2)
     store.command("TRUNCATE TABLE readings")
