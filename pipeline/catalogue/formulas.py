@@ -1,6 +1,9 @@
-"""The formula of an indicator in words, Chinese and English: for tables, pages and reports."""
+"""The formula of an indicator in words, Chinese and English: in general, or as it was evaluated."""
 
 from __future__ import annotations
+
+from datetime import date
+from typing import NamedTuple
 
 from pipeline.catalogue.model import (
     Between,
@@ -13,12 +16,27 @@ from pipeline.catalogue.model import (
     One,
     Stock,
 )
-from pipeline.catalogue.vocabulary import MEASURES, UNITS
+from pipeline.catalogue.vocabulary import BASES, CONVENTIONS, MEASURES, UNITS, WINDOWS
+from pipeline.catalogue.windows import span
 
 Words = tuple[str, str]
 """中文, English."""
 
-_SEXES: dict[str, Words] = {"1": ("男", "male"), "2": ("女", "female")}
+
+class Told(NamedTuple):
+    """Of which base, window and last day a formula is told."""
+
+    base: str
+    window: str
+    as_of: date
+
+
+_SEXES: dict[str, Words] = {
+    "0": ("性别未说明", "sex not said"),
+    "1": ("男", "male"),
+    "2": ("女", "female"),
+    "9": ("性别未知", "sex unknown"),
+}
 _PARTS: dict[str, Words] = {
     "residual": (
         "最新基数 −（上一基数 ± 其间的变动）",
@@ -31,68 +49,110 @@ _BANDS: dict[str, Words] = {
     "employee": ("职工医保", "employees' scheme"),
     "resident": ("居民医保", "residents' scheme"),
 }
-_POPULATION: Words = ("人口", "population")
 
 
-def formula(entry: Indicator) -> Words:
-    """What is divided by what, times the unit's factor and the annualisation."""
+def formula(entry: Indicator, told: Told | None = None) -> Words:
+    """What is divided by what, times the unit's factor and the annualisation.
+
+    Args:
+        entry: of the catalogue.
+        told: of one reading: names base and window, gives days and conventions as numbers.
+    """
     found = []
     for place in (0, 1):
-        top = _term(entry.numerator, place)
+        top = term(entry.numerator, entry, told)[place]
         if entry.less is not None:
-            top = f"({top} − {_term(entry.less, place)})"
+            top = f"({top} − {term(entry.less, entry, told)[place]})"
         elif isinstance(entry.numerator, Between) and not isinstance(entry.denominator, One):
             top = f"({top})"
         parts = [top]
         if not isinstance(entry.denominator, One):
-            parts += ["÷", _term(entry.denominator, place)]
+            parts += ["÷", term(entry.denominator, entry, told)[place]]
         if entry.fertility:
             parts = [("五岁一组：Σ 5 ×", "by age groups of five years: Σ 5 ×")[place], *parts]
         if UNITS[entry.unit][0] != 1 and not isinstance(entry.numerator, Fact):
             parts += ["×", f"{UNITS[entry.unit][0]:,}"]
+            parts += [f"({UNITS[entry.unit][place + 1]})"] if told else []
         if entry.annualised:
-            parts += [
-                ("× 12个月天数 ÷ 窗口天数", "× days of 12 months ÷ days of the window")[place],
-            ]
+            parts += [_annualised(told)[place]]
+        if told is not None:
+            name = (entry.name_zh, entry.name_en)[place]
+            which = f"{BASES[told.base][place]}, {WINDOWS[told.window][place]}"
+            parts = [f"{name} [{which}] =", *parts]
         found.append(" ".join(parts))
     return found[0], found[1]
 
 
-def _term(term: Numerator | Denominator, place: int) -> str:
-    match term:
+def term(what: Numerator | Denominator, entry: Indicator, told: Told | None = None) -> Words:
+    """One term of an entry's formula."""
+    match what:
         case Count():
-            words = (MEASURES[term.measure].name_zh, MEASURES[term.measure].name_en)[place]
-            notes = [_SEXES[term.sex][place]] if term.sex else []
-            notes += [_BANDS[band][place] for band in term.bands]
-            notes += [("流动人口", "migrants")[place]] if term.residency else []
-            notes += [("跨本地区边界", "across the area's border")[place]] if term.border else []
-            return _with(words, notes, place)
+            return _count(what)
         case Stock():
-            measure = MEASURES.get(term.measure)
-            words = (measure.name_zh, measure.name_en)[place] if measure else _POPULATION[place]
-            notes = [_SEXES[term.sex][place]] if term.sex else []
-            if term.ages:
-                first, last = term.ages
-                ages = f"{first}–{last}" if last is not None else f"{first}+"
-                notes.append(f"{ages}{('岁', ' years')[place]}")
-            if term.urban:
-                notes.append(("× 所在区城镇化比重", "× urban share of the district")[place])
-            return _with(words, notes, place)
+            return _stock(what, entry, told)
         case Between():
-            return _PARTS[term.part][place]
+            return _PARTS[what.part]
         case Chapman():
-            measure = MEASURES[term.measure]
+            name = measure(what.measure)
             return (
-                f"{measure.name_zh}的双系统估计数 (h + b + 1)(p + b + 1)/(b + 1) − 1",
-                f"estimate of {measure.name_en}, (h + b + 1)(p + b + 1)/(b + 1) − 1",
-            )[place]
+                (
+                    f"{name[0]}的双系统估计数 (h + b + 1)(p + b + 1)/(b + 1) − 1，"
+                    "h 仅卫健，p 仅公安，b 两者"
+                ),
+                (
+                    f"estimate of {name[1]}, (h + b + 1)(p + b + 1)/(b + 1) − 1, h health only,"
+                    " p police only, b both"
+                ),
+            )
         case Fact():
-            return ("导入的参考数据", "imported reference fact")[place]
+            return "导入的参考数据", "imported reference fact"
         case One():
-            return "1"
+            return "1", "1"
 
 
-def _with(words: str, notes: list[str], place: int) -> str:
+def measure(name: str) -> Words:
+    """What a measure is called."""
+    found = MEASURES[name]
+    return found.name_zh, found.name_en
+
+
+def _annualised(told: Told | None) -> Words:
+    if told is None:
+        return "× 12个月天数 ÷ 窗口天数", "× days of 12 months ÷ days of the window"
+    days = span(told.window, told.as_of)
+    factor = f"× {days.twelve_months} ÷ {days.days}"
+    return f"{factor}（折算全年）", f"{factor} (per year)"
+
+
+def _count(count: Count) -> Words:
+    notes = [_SEXES[count.sex]] if count.sex else []
+    notes += [_BANDS.get(band, (band, band)) for band in count.bands]
+    notes += [("流动人口", "migrants")] if count.residency else []
+    notes += [("跨本地区边界", "across the area's border")] if count.border else []
+    return _with(measure(count.measure), notes)
+
+
+def _stock(stock: Stock, entry: Indicator, told: Told | None) -> Words:
+    if stock.measure:
+        name = measure(stock.measure)
+    elif told is None:
+        name = ("人口", "population")
+    else:
+        name = (f"{BASES[told.base][0]}人口", BASES[told.base][1])
+    notes = [_SEXES[stock.sex]] if stock.sex else []
+    if stock.ages:
+        first, last = stock.ages
+        ages = f"{first}–{last}" if last is not None else f"{first}+"
+        notes.append((f"{ages}岁", f"{ages} years"))
+    if stock.urban:
+        notes.append(("× 所在区城镇化比重", "× urban share of the district"))
+    if told is not None and told.window != "1d":
+        notes.append(CONVENTIONS[entry.convention(told.window)])
+    return _with(name, notes)
+
+
+def _with(name: Words, notes: list[Words]) -> Words:
     if not notes:
-        return words
-    return f"{words}（{'，'.join(notes)}）" if place == 0 else f"{words} ({', '.join(notes)})"
+        return name
+    chinese, english = zip(*notes, strict=True)
+    return f"{name[0]}（{'，'.join(chinese)}）", f"{name[1]} ({', '.join(english)})"

@@ -10,11 +10,11 @@ from rich.markup import escape
 from rich.text import Text
 
 from consumers.explain import Explanation, Part, explain
-from consumers.explain.formula import formula, measure, term
 from consumers.explain.records import Contribution
 from consumers.scorecard import known_through
 from consumers.scorecard.shown import number
 from pipeline.catalogue import CatalogueError
+from pipeline.catalogue.formulas import Told, formula, measure, term
 from pipeline.catalogue.model import Count
 from pipeline.catalogue.vocabulary import NOTES, REASONS, UNITS
 from pipeline.cli.common import (
@@ -30,6 +30,7 @@ from pipeline.cli.common import (
     settings,
 )
 from pipeline.cli.common import table as new_table
+from pipeline.core.rates import Reading
 
 ROLES = {
     "numerator": ("分子", "numerator"),
@@ -94,7 +95,7 @@ def explain_command(
 def as_json_value(found: Explanation) -> dict[str, Any]:
     """Everything for a program; amounts are exact where they are whole."""
     reading = found.reading
-    chinese, english = formula(found.entry, reading.base, reading.window, reading.as_of)
+    chinese, english = formula(found.entry, _told(reading))
     return {
         "indicator": reading.indicator,
         "name_zh": found.entry.name_zh,
@@ -160,6 +161,10 @@ def _plain(value: Fraction | None) -> int | float | None:
     return int(value) if value.denominator == 1 else float(value)
 
 
+def _told(reading: Reading) -> Told:
+    return Told(reading.base, reading.window, reading.as_of)
+
+
 def _amount(value: Fraction | None) -> str:
     """A whole number as one, else with two decimals."""
     return number(value, 0 if value is not None and value.denominator == 1 else 2)
@@ -167,7 +172,7 @@ def _amount(value: Fraction | None) -> str:
 
 def _draw(found: Explanation) -> None:
     reading, entry = found.reading, found.entry
-    for text in formula(entry, reading.base, reading.window, reading.as_of):
+    for text in formula(entry, _told(reading)):
         console.print(text, markup=False, soft_wrap=True)
     console.print(f"定义来源 source: {entry.source}", markup=False, soft_wrap=True)
     known = f"按{reading.known_on}所知 as known on it" if reading.known_on else "现有全部 all known"
@@ -197,7 +202,7 @@ def _draw_part(found: Explanation, part: Part) -> None:
     entry, reading = found.entry, found.reading
     terms = {"numerator": entry.numerator, "less": entry.less, "denominator": entry.denominator}
     what = terms.get(part.role)
-    said = "" if what is None else ": " + " ".join(term(what, entry, reading.base, reading.window))
+    said = "" if what is None else ": " + " ".join(term(what, entry, _told(reading)))
     over = f" ÷ {part.over}" if part.over != 1 else ""
     names = [] if isinstance(what, Count) else part.measures
     counted = "".join(f" [{' '.join(measure(name))}]" for name in names)

@@ -15,7 +15,6 @@ from consumers.audit.people import outcome_of_person
 from consumers.audit.recount import Accepted
 from consumers.audit.timeline import walk
 from consumers.explain import Explanation, Part, explain
-from consumers.explain.formula import formula
 from consumers.explain.records import KINDS
 from consumers.explain.terms import districts_of
 from consumers.indicators import readings
@@ -25,6 +24,7 @@ from consumers.store.migrate import migrate
 from consumers.store.views import create_views
 from pipeline.catalogue import INDICATORS, REFERENCE_KEYS, CatalogueError
 from pipeline.catalogue.evaluate import Imported
+from pipeline.catalogue.formulas import Told, formula
 from pipeline.catalogue.selection import AREAS
 from pipeline.catalogue.vocabulary import MEASURES
 from pipeline.core.lineage import STATES
@@ -317,11 +317,11 @@ def test_every_formula_is_said_in_both_languages() -> None:
     for entry in INDICATORS.values():
         for base in entry.bases:
             for window in entry.windows:
-                chinese, english = formula(entry, base, window, LAST)
+                chinese, english = formula(entry, Told(base, window, LAST))
                 assert entry.name_zh in chinese
                 assert entry.name_en in english
                 assert chinese != english
-    said = formula(INDICATORS["birth_rate"], "resident", "year", date(2016, 3, 31))
+    said = formula(INDICATORS["birth_rate"], Told("resident", "year", date(2016, 3, 31)))
     assert said[1].startswith("birth rate [residents, calendar year to date] = live births ÷")
     assert said[1].endswith("× 1,000 (‰) × 366 ÷ 91 (per year)")
 
