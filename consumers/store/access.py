@@ -6,12 +6,14 @@ open although it has a column about a person.
 
 from __future__ import annotations
 
-PUBLIC = ("districts", "public_counts", "public_indicators", "targets")
+PUBLIC = (
+    *("catalogue", "districts", "public_counts", "public_indicators", "simulations", "targets"),
+)
 """Views for everybody: small counts suppressed."""
 
 STATISTICS = (
     *("alerts", "baseline", "daily", "daily_as_known", "indicators", "indicators_as_known"),
-    *("now", "readings", "reference", "sources"),
+    *("now", "nowcast", "nowcast_as_known", "readings", "reference", "sources"),
 )
 """Exact figures without a column about a person; ``readings`` and ``alerts`` may be tables."""
 

@@ -33,23 +33,29 @@ GRANT KILL QUERY ON *.* TO popflow_admin;
 -- Views without a column about a person.
 GRANT SELECT ON population.alerts TO popflow_reader;
 GRANT SELECT ON population.baseline TO popflow_reader;
+GRANT SELECT ON population.catalogue TO popflow_reader;
 GRANT SELECT ON population.daily TO popflow_reader;
 GRANT SELECT ON population.daily_as_known TO popflow_reader;
 GRANT SELECT ON population.districts TO popflow_reader;
 GRANT SELECT ON population.indicators TO popflow_reader;
 GRANT SELECT ON population.indicators_as_known TO popflow_reader;
 GRANT SELECT ON population.now TO popflow_reader;
+GRANT SELECT ON population.nowcast TO popflow_reader;
+GRANT SELECT ON population.nowcast_as_known TO popflow_reader;
 GRANT SELECT ON population.public_counts TO popflow_reader;
 GRANT SELECT ON population.public_indicators TO popflow_reader;
 GRANT SELECT ON population.readings TO popflow_reader;
 GRANT SELECT ON population.reference TO popflow_reader;
+GRANT SELECT ON population.simulations TO popflow_reader;
 GRANT SELECT ON population.sources TO popflow_reader;
 GRANT SELECT ON population.targets TO popflow_reader;
 
 -- Small counts suppressed.
+GRANT SELECT ON population.catalogue TO popflow_public;
 GRANT SELECT ON population.districts TO popflow_public;
 GRANT SELECT ON population.public_counts TO popflow_public;
 GRANT SELECT ON population.public_indicators TO popflow_public;
+GRANT SELECT ON population.simulations TO popflow_public;
 GRANT SELECT ON population.targets TO popflow_public;
 
 CREATE QUOTA OR REPLACE popflow_reading KEYED BY user_name FOR INTERVAL 1 minute MAX queries = 600, execution_time = 120 FOR INTERVAL 1 day MAX result_rows = 100000000 TO popflow_reader, popflow_public;

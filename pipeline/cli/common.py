@@ -95,10 +95,10 @@ def endpoints(chosen: Settings) -> Endpoints:
 
 def kafka(chosen: Settings) -> str:
     """Where Kafka answers: all that a publisher needs."""
-    found = running(chosen.data)
-    if found is not None:
-        return found.bootstrap
-    return chosen.bootstrap or endpoints(chosen).bootstrap
+    if chosen.bootstrap is None or running(chosen.data) is not None:
+        return endpoints(chosen).bootstrap
+    use(chosen.kafka_client)
+    return chosen.bootstrap
 
 
 def signer(chosen: Settings) -> "Signer | None":

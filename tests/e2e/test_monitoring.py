@@ -105,7 +105,8 @@ def test_people_who_never_registered_are_an_alert_at_the_webhook(watched: Watche
     told = [one for r in watched.duty.taken for one in r.document["alerts"]]
     level = next(one for one in told if one["monitor"] == "management_rate_level")
     assert level["state"] == "firing"
-    assert (level["numerator"], level["denominator"]) == (0, 200)
+    assert level["numerator"] == 0
+    assert 0 < level["denominator"] <= 200, "as many as had arrived when it fired"
     watched.office.wait(lambda it: "management_rate_level" in sent_on(it))
     assert sent_on(watched.office)["management_rate_level"]["labels"]["origin"] == "popflow"
 
