@@ -11,6 +11,7 @@ old one or the new one.
 
 import asyncio
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -110,10 +111,12 @@ async def _publish(
     """Write everything the state holds."""
     newest = version(state.epoch, max(state.offset - 1, 0))
     flush = Flush(partition, state.offset, newest)
-    for known_on, totals in state.totals.all():
-        for some in _some(totals.items()):
-            flush.totals = {known_on: dict(some)}
-            await insert_columns(store, "cells", flush.cell_columns())
+    totals = ((day, *total) for day, cells in state.totals.all() for total in cells.items())
+    for some in _some(totals):
+        flush.totals = defaultdict(dict)
+        for known_on, cell, value in some:
+            flush.totals[known_on][cell] = value
+        await insert_columns(store, "cells", flush.cell_columns())
     for entries in _some(state.all_entries()):
         people: list[Row] = []
         findings: list[Row] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import msgspec
 from rocksdict import Options, Rdict
 
-from tests.bench.workload import events
+from producers.simulate.city import City
 from tests.e2e.stack import RunningStack
 
+CITY = City(7, 0.002, date(2016, 1, 1))
 TOTALS = (
     "SELECT measure, district, day, known_on, residency, sex, band, sum(value) AS total"
     " FROM population.cells FINAL GROUP BY ALL HAVING total != 0 ORDER BY ALL"
@@ -25,9 +27,8 @@ def totals(stack: RunningStack) -> list[tuple[Any, ...]]:
 
 
 def publish(stack: RunningStack, first: int, last: int) -> None:
-    stack.publish(
-        (m.topic, m.timestamp_ms, m.value, m.key) for m in islice(events(last), first, last)
-    )
+    messages = islice(CITY.days(CITY.start, date(2016, 12, 31)), first, last)
+    stack.publish((m.topic, m.timestamp_ms, m.value, m.key) for m in messages)
     stack.settle()
 
 

@@ -279,6 +279,7 @@ def _damage(stack: RunningStack) -> None:
 
 def test_a_rebuild_mends_damaged_figures_while_events_flow(campaign: Campaign) -> None:
     stack = campaign.stack
+    stack.publish(campaign.load(500))
     stack.settle()
     _damage(stack)
     assert stack.audit()["different"] >= 8
