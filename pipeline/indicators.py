@@ -6,7 +6,7 @@ between, repeat themselves and publish nothing twice.
 
 The present day comes first, whenever cells, baselines or reference facts have changed; its sums
 are kept at hand (:mod:`pipeline.live`), so that a flush costs what it touched. Days before it that
-are kept (see :func:`kept_days`) follow one by one, the longest waiting first, so that a late event
+are kept (see :func:`kept_days`) follow one by one, recent and long waiting ones first: a late event
 shows everywhere without holding up the present; all of it takes a bounded share of the time.
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -63,11 +64,13 @@ class Touched:
         measures: of the cells that changed.
         districts: where they changed.
         causes: other reasons, each of which concerns everything.
+        since: moment from which on it has waited.
     """
 
     measures: set[str] = field(default_factory=set)
     districts: set[str] = field(default_factory=set)
     causes: set[str] = field(default_factory=set)
+    since: float = field(default_factory=time.monotonic)
 
     def add(self, other: Touched) -> None:
         """Both."""
@@ -178,12 +181,17 @@ class Readings:
             self._worked[day == today] = (ended, ended - began)
 
     def _next(self, today: date) -> date | None:
-        """The day whose turn it is: today, or the one that has waited longest; None: rest."""
+        """The day whose turn it is: today, else a recent or long waiting one; None: rest."""
         if today in self.waiting and not self._rests(present=True):
             return today
         if self._rests(present=False):
             return None
-        return next((day for day in self.waiting if day != today), None)
+        now = time.monotonic()
+
+        def urgency(day: date) -> float:
+            return (now - self.waiting[day].since) / math.sqrt((today - day).days)
+
+        return max((day for day in self.waiting if day < today), key=urgency, default=None)
 
     def _rests(self, *, present: bool) -> bool:
         """Whether evaluations of today, or of earlier days, have had their share of the time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from consumers.store.views import create_views
 from deploy.native.kafka import KafkaServer
 from deploy.native.topics import ensure_topics
 from pipeline.catalogue.evaluate import Cell, Person
-from pipeline.indicators import Readings, kept_days
+from pipeline.indicators import Readings, Touched, kept_days
 from pipeline.journal import Journal
 from schemas.districts import CITY, INSIDE
 from schemas.topics import READINGS, specs
@@ -89,6 +90,20 @@ async def agent(store: Store, topic: Journal, monkeypatch: pytest.MonkeyPatch) -
     put_people(store, people)
     put_cells(store, [births(BEFORE, BEFORE), *permits(TODAY + timedelta(1), 2)])
     return Readings(store, topic, today=Clock())
+
+
+def test_recent_and_long_waiting_days_come_first(store: Store, topic: Journal) -> None:
+    agent = Readings(store, topic, today=lambda: TODAY)
+    now = time.monotonic()
+    waited = {0: 0.0, 1: 2.0, 2: 2.0, 4: 6.0, 100: 60.0, 400: 30.0}
+    agent.waiting = {
+        TODAY - timedelta(age): Touched(since=now - seconds) for age, seconds in waited.items()
+    }
+    order = []
+    while (day := agent._next(TODAY)) is not None:
+        order.append((TODAY - day).days)
+        del agent.waiting[day]
+    assert order == [0, 100, 4, 1, 400, 2]
 
 
 def rows(store: Store, view: str = "indicators", **where: Any) -> list[dict[str, Any]]:
