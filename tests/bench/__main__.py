@@ -33,7 +33,7 @@ from deploy.native.topics import ensure_topics
 from producers.kit import Publisher
 from schemas.sources import DEMONSTRATION
 from schemas.topics import specs
-from tests.bench import listen, readings
+from tests.bench import listen, panels, readings
 from tests.bench.alerts import PROBES as ALERT_PROBES
 from tests.bench.alerts import alerts
 from tests.bench.page import page_figures
@@ -236,6 +236,8 @@ def main() -> None:
         results = stages(folder / "stages", options.events)
         console.print("readings over ten years of cells")
         figures = readings.measure(folder / "readings")
+        console.print("every panel of the dashboards over ten million cells")
+        figures += panels.measure(folder / "panels")
         results += [{"name": n, "value": round(v, 3), "unit": unit} for n, v, unit in figures]
         results += end_to_end(folder / "whole", options.events, options.workers)
         console.print(

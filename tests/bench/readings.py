@@ -65,24 +65,19 @@ def measure(folder: Path) -> list[tuple[str, float, str]]:
     ]
 
 
-def fill(store: Store) -> None:
-    """Ten years of cells, two baselines and all reference facts."""
+def fill(store: Store, a_day: int = A_DAY) -> None:
+    """Ten years of cells, so many of each measure, day and district, baselines and facts."""
     places = f"[{listed(sorted(INSIDE))}]"
     for name, rule in MEASURES.items():
-        bands = rule.bands or (
-            tuple(map(str, range(1930, 2025))) if name == "population" else ("",)
-        )
-        bands = {"deaths": ("0", "45-49", "65-69", "70-74", "75-79", "80-84", "85+")}.get(
-            name, bands
-        )
+        bands = BANDS.get(name, rule.bands or ("",))
         rows = f"""SELECT {quoted(name)}, {places}[1 + number % 10],
-            toDate32('{FIRST}') + intDiv(number, {A_DAY * 10}) AS day,
+            toDate32('{FIRST}') + intDiv(number, {a_day * 10}) AS day,
             least(day + cityHash64(number, 3) % 20, toDate32('{LAST}')),
             [{listed(rule.residencies)}][1 + cityHash64(number, 1) % {len(rule.residencies)}],
             ['1', '2'][1 + cityHash64(number, 2) % 2],
             [{listed(bands)}][1 + cityHash64(number, 7) % {len(bands)}],
             cityHash64(number, 5) % 4, 1 + number % 3, 1 + number
-            FROM numbers({DAYS * A_DAY * 10})"""
+            FROM numbers({DAYS * a_day * 10})"""
         store.command(f"INSERT INTO cells {rows}")
         store.command(f"INSERT INTO cells {rows} WHERE number % 12 = 0")
     grid = f"""(SELECT arrayJoin({places}) AS district) AS d
