@@ -100,7 +100,7 @@ def _targets() -> str:
     rows = []
     for target in TARGETS:
         entry = INDICATORS[target.indicator]
-        low, high = (None if n is None else f"{float(n):,g}" for n in (target.low, target.high))
+        low, high = (None if n is None else f"{float(n):,.10g}" for n in (target.low, target.high))
         figure = "" if low is None else low if low == high else f"{low}–{high}"
         said = " ".join(COMPARATORS[target.comparator])
         place = (f"`{target.indicator}`", entry.name_zh, entry.name_en, target.baseline)
