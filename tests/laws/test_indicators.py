@@ -113,14 +113,14 @@ def close(left: Reading, right: Reading) -> bool:
     return (left.low, left.high) == pytest.approx(ends, rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_sql_and_plain_evaluation_agree(store: Store, seed: int) -> None:
     _agree(store, seed)
 
 
 @pytest.mark.long
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_they_agree_on_many_cities(store: Store, seed: int) -> None:
     _agree(store, seed)

@@ -53,7 +53,7 @@ _ANY_RUN = {
     "cuts": st.lists(st.integers(1, 6), min_size=1, max_size=4),
     "crashes": st.lists(st.sampled_from(Crash), max_size=4),
 }
-_QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+_QUIET = {"suppress_health_check": list(HealthCheck)}
 
 
 @settings(max_examples=1_000, **_QUIET)

@@ -75,7 +75,7 @@ def test_facts_add_up_to_their_person(seed: int) -> None:
     assert _check(random_city(seed, 1 + seed % 4, 40)) > 0
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(arrivals=accepted_sets())
 def test_facts_of_anybody_add_up(arrivals: list[Accepted]) -> None:
     _check(arrivals)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 COPIED = (
     *("pyproject.toml", "schemas", "pipeline/__init__.py", "pipeline/core", "tests/__init__.py"),
     *("tests/contract", "tests/unit/__init__.py", "tests/unit/core_events.py"),
-    *("tests/laws/__init__.py", "tests/laws/coverage.py"),
+    *("tests/conftest.py", "tests/laws/__init__.py", "tests/laws/coverage.py"),
 )
 COPIED_TESTS = ("test_core_*.py", "test_schemas_*.py")
 HEADING = "## A sixth kind of event"

@@ -37,7 +37,7 @@ def accepted(message: Dated) -> Event:
     return event
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 10**9), st.dates(date(2000, 1, 1), date(2150, 1, 1)), st.integers(0, 500))
 def test_every_message_is_accepted_and_in_order(seed: int, start: date, length: int) -> None:
     last = 0
@@ -48,7 +48,7 @@ def test_every_message_is_accepted_and_in_order(seed: int, start: date, length: 
         last = message.timestamp_ms
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 100), st.integers(0, 90), st.integers(0, 90))
 def test_going_on_is_the_same_as_not_having_stopped(seed: int, first: int, more: int) -> None:
     start = date(2016, 1, 1)

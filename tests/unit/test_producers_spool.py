@@ -32,7 +32,7 @@ def test_frame_holds_the_whole_message(message: Message) -> None:
     assert decode(encode(message)[8:]) == message
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.integers(0, 20), min_size=1, max_size=6),
     st.integers(60, 400),

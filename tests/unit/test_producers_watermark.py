@@ -57,7 +57,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 ROWS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3)), min_size=1, max_size=30)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     steps=st.lists(
         st.tuples(ROWS, st.integers(0, 6), st.booleans()),

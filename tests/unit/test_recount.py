@@ -109,7 +109,7 @@ def test_order_and_repeats_do_not_matter(case: Case) -> None:
     assert recount(shuffled, PRIORITIES) == recount(accepted, PRIORITIES)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_the_set_alone_decides(drawn: st.DataObject) -> None:
     accepted = drawn.draw(accepted_sets())
