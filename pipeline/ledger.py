@@ -38,7 +38,7 @@ _HELD_PAUSE = 0.2
 _BACKLOG = 1_500
 """A batch of so many records comes from a backlog."""
 _FLOOD_SECONDS, _CALM_SECONDS = 2.0, 1.0
-SHARE_IN_FLOOD, SHARE, SHARE_IN_CALM = 0.02, 0.25, 0.75
+SHARE_IN_FLOOD, SHARE, SHARE_IN_CALM = 0.02, 0.15, 0.75
 """Of the engine's time, for whoever evaluates what was counted."""
 
 
