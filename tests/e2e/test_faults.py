@@ -154,7 +154,7 @@ def _third_worker(stack: RunningStack) -> Iterator[None]:
 def _passing_worker(stack: RunningStack) -> None:
     """A third worker takes part for a while."""
     with _third_worker(stack):
-        until(stack.waiting, "work in the stream")
+        _await_workers(stack, 3)
     _await_workers(stack, 2)
 
 
@@ -186,7 +186,8 @@ def test_nothing_is_lost_or_counted_twice_when(faults: tuple[str, ...], campaign
 @pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_figure_is_right_after_each_fault_alone(fault: str, campaign: Campaign) -> None:
-    with Flow(campaign.stack.ready["bootstrap"], campaign.load(5000)) as flow:
+    messages = campaign.load(5000)
+    with Flow(campaign.stack.ready["bootstrap"], messages, per_second=500) as flow:
         flow.await_share(0.2)
         FAULTS[fault](campaign.stack)
     campaign.check()
