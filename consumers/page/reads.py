@@ -12,9 +12,11 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from consumers.store.client import Store
-from pipeline.catalogue import TARGETS
+from pipeline.catalogue import INDICATORS, TARGETS
+from pipeline.catalogue.model import Count
 from pipeline.catalogue.selection import select
 from pipeline.catalogue.sql import readings_sql, values_sql
+from pipeline.catalogue.windows import span
 from pipeline.core.published import PROVISIONAL, SETTLED, SETTLED_AFTER
 from schemas.clock import ZONE
 from schemas.districts import CITY
@@ -199,7 +201,7 @@ def trend(store: Store, view: View, key: str, base: str, district: str, window: 
 
     Of the present: every day that is published, and ends of months that are not. Of a past day of
     knowledge: ends of months. For the public: the days that are released. A window that reaches
-    back before the first event counts too little: its figure is left out.
+    back before the first counted event counts too little: its figure is left out.
     """
     found: list[Row] = []
     if view.known_on is None:
@@ -219,16 +221,23 @@ def trend(store: Store, view: View, key: str, base: str, district: str, window: 
             },
         )
         found = [dict(zip(FIGURES, row, strict=True)) for row in rows]
-    if view.public:
-        return sorted(found, key=lambda row: row["as_of"])
-    there = {row["as_of"] for row in found}
-    days = {view.as_of, *month_ends(view.as_of, MONTHS)[::MONTHS_APART]} - there
-    first = store.query("SELECT min(day) FROM population.daily WHERE value != 0")[0][0]
-    for day in days:
-        for row in _quickly(store, View(day, view.known_on), key, base, district, window):
-            if day - timedelta(days=row["days"] - 1) >= first:
-                found.append(row)
+    if not view.public:
+        there = {row["as_of"] for row in found}
+        days = {view.as_of, *month_ends(view.as_of, MONTHS)[::MONTHS_APART]} - there
+        for day in days:
+            found += _quickly(store, View(day, view.known_on), key, base, district, window)
+    counted = INDICATORS[key].numerator
+    if isinstance(counted, Count):
+        ((first,),) = store.query(
+            "SELECT min(day) FROM population.daily WHERE value != 0 AND measure = {measure:String}",
+            {"measure": counted.measure},
+        )
+        found = [row for row in found if _first_day(window, row["as_of"]) >= first]
     return sorted(found, key=lambda row: row["as_of"])
+
+
+def _first_day(window: str, as_of: date) -> date:
+    return as_of - timedelta(days=span(window, as_of).days - 1)
 
 
 def _quickly(
