@@ -13,39 +13,19 @@ from kafka import KafkaConsumer, TopicPartition
 
 from consumers.alerts import decide, history, listed, newest
 from consumers.store.client import Store
-from consumers.store.embedded import EmbeddedStore
-from consumers.store.migrate import migrate
-from consumers.store.views import create_views
-from deploy.native.kafka import KafkaServer
-from deploy.native.topics import ensure_topics
 from pipeline.alerts import Alerts
 from pipeline.catalogue.evaluate import Cell
 from pipeline.journal import Journal
 from schemas.alert import Alert
 from schemas.clock import ZONE
 from schemas.districts import CITY
-from schemas.topics import ALERTS, specs
+from schemas.topics import ALERTS
 from tests.cases.cells import add_cells, put_cells
 from tests.cases.london import christenings
 
 TODAY = date(2016, 6, 15)
 LONG_AGO = TODAY - timedelta(days=500)
 WUZHONG = "320506"
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with EmbeddedStore(tmp_path_factory.mktemp("store")) as running, running.store() as connected:
-        migrate(connected)
-        create_views(connected)
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with KafkaServer(tmp_path_factory.mktemp("kafka")) as kafka:
-        ensure_topics(kafka.bootstrap, specs(1))
-        yield kafka.bootstrap
 
 
 @pytest.fixture

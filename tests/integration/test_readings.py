@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,35 +13,15 @@ from kafka import KafkaConsumer, TopicPartition
 
 from consumers.indicators import readings
 from consumers.store.client import Store
-from consumers.store.embedded import EmbeddedStore
-from consumers.store.migrate import migrate
-from consumers.store.views import create_views
-from deploy.native.kafka import KafkaServer
-from deploy.native.topics import ensure_topics
 from pipeline.catalogue.evaluate import Cell, Person
 from pipeline.indicators import Readings, Touched, kept_days
 from pipeline.journal import Journal
 from schemas.districts import CITY, INSIDE
-from schemas.topics import READINGS, specs
+from schemas.topics import READINGS
 from tests.cases.cells import add_cells, put_cells, put_people
 
 TODAY = date(2016, 6, 15)
 BEFORE = TODAY - timedelta(days=400)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with EmbeddedStore(tmp_path_factory.mktemp("store")) as running, running.store() as connected:
-        migrate(connected)
-        create_views(connected)
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with KafkaServer(tmp_path_factory.mktemp("kafka")) as kafka:
-        ensure_topics(kafka.bootstrap, specs(1))
-        yield kafka.bootstrap
 
 
 @pytest.fixture
