@@ -306,15 +306,6 @@ def test_a_question_that_makes_no_sense_is_answered_in_a_sentence(
     assert said in json.loads(body)["error"]
 
 
-def test_the_course_has_no_window_that_began_before_the_events(url: str) -> None:
-    def shown(window: str) -> list[str]:
-        path = f"api/trend?key=sex_ratio_at_birth&base=&district=320500&window={window}"
-        return [row["as_of"] for row in json.loads(ask(url, path)[2])["answer"]]
-
-    assert shown("28d")[0] >= (CITY.start + timedelta(days=27)).isoformat()
-    assert shown("364d") == []
-
-
 def test_the_public_view_shows_what_is_released_only(browser: Browser, url: str) -> None:
     with tab(browser, viewport={"width": 1280, "height": 900}) as fresh:
         page = fresh.page
