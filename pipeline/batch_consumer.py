@@ -14,7 +14,7 @@ from mode import ServiceT
 
 from pipeline.batch_errors import ErrorsWithoutValues, WorkerFailedError, place_of
 from pipeline.batch_thread import BatchThread
-from pipeline.batch_window import Batch, Window
+from pipeline.batch_window import Batch, Window, joined
 
 if TYPE_CHECKING:
     from pipeline.batching import BatchApp
@@ -150,12 +150,15 @@ class BatchConsumer(driver.Consumer):
             async with free:
                 if not waiting or self.app.failure is not None:
                     return
-                batch, handler, _ = waiting.popleft()
-                if not self.window.holds(batch):
+                handler = waiting[0][1]
+                batches = self._next_run(waiting)
+                if not batches:
                     continue
+                batch = joined(batches)
                 try:
                     await handler(batch)
-                    self.window.acknowledge(batch)
+                    for each in batches:
+                        self.window.acknowledge(each)
                 except asyncio.CancelledError as error:
                     if not _cancelled_from_outside():
                         self.app.fail(_failure(batch, error))
@@ -164,6 +167,17 @@ class BatchConsumer(driver.Consumer):
                     self.app.fail(_failure(batch, error))
                     return
             self._room.set()
+
+    def _next_run(self, waiting: deque[tuple[Batch, Handler, asyncio.Semaphore]]) -> list[Batch]:
+        """All that waits for the handler, as far as one batch may go; not what was given up."""
+        room = self.app.limits.batch_records
+        run: list[Batch] = []
+        while waiting and (len(waiting[0][0]) <= room or not run):
+            batch = waiting.popleft()[0]
+            if self.window.holds(batch):
+                run.append(batch)
+                room -= len(batch)
+        return run
 
     # -- acknowledgement
 

@@ -1,7 +1,7 @@
 """Which batches of which partition are handed over, handled, and may be committed. No I/O."""
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiokafka import ConsumerRecord
@@ -39,6 +39,15 @@ class Batch:
         return len(self.records)
 
 
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Consecutive batches of one partition as one."""
+    first = batches[0]
+    if len(batches) == 1:
+        return first
+    records = [record for batch in batches for record in batch.records]
+    return Batch(first.topic, first.partition, records)
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What bounds memory and time of a worker."""
@@ -47,10 +56,10 @@ class Limits:
     """The most records of one batch."""
     fetch_bytes: int = 4 * 1024 * 1024
     """The most bytes fetched of one partition at once: 10,000 events of 300 bytes are 3 MB."""
-    partition_batches: int = 2
-    """Batches of one partition that may be handed over and unacknowledged."""
+    partition_records: int = 20_000
     topic_records: int = 40_000
-    """Unacknowledged records of one topic from which on nothing more of it is fetched."""
+    """Unacknowledged records of one partition, and of one topic, from which on nothing more of it
+    is fetched."""
     fetch_wait_ms: int = 50
     """How long the broker may hold an empty fetch. It delays partitions that got room meanwhile."""
     settle_seconds: float = 15.0
@@ -63,37 +72,34 @@ class Window:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._open: dict[TP, deque[Batch]] = {}
-        self._done: set[Batch] = set()
+        self._unhandled: set[Batch] = set()
         self._ends: dict[TP, int] = {}
-        self._topic_records: dict[str, int] = {}
+        self._records: Counter[TP | str] = Counter()
 
     def admit(self, batch: Batch) -> None:
         """Take in the next batch of its partition."""
         self._open.setdefault(batch.tp, deque()).append(batch)
-        self._count(batch.topic, len(batch))
+        self._unhandled.add(batch)
+        self._count(batch, len(batch))
 
     def holds(self, batch: Batch) -> bool:
         """Whether the batch is still to be handled: not acknowledged, not of an old assignment."""
-        return batch not in self._done and batch in self._open.get(batch.tp, ())
+        return batch in self._unhandled
 
     def has_room(self, tp: TP) -> bool:
         """Whether another batch of the partition may be fetched."""
-        waiting = len(self._open.get(tp, ()))
-        return (
-            waiting < self._limits.partition_batches
-            and self._topic_records.get(tp.topic, 0) < self._limits.topic_records
-        )
+        limits, records = self._limits, self._records
+        return records[tp] < limits.partition_records and records[tp.topic] < limits.topic_records
 
     def acknowledge(self, batch: Batch) -> bool:
         """Mark a batch as handled, in any order; False if it is of an assignment that ended."""
         if not self.holds(batch):
             return False
-        self._done.add(batch)
+        self._unhandled.remove(batch)
         waiting = self._open[batch.tp]
-        while waiting and waiting[0] in self._done:
+        while waiting and waiting[0] not in self._unhandled:
             first = waiting.popleft()
-            self._done.remove(first)
-            self._count(first.topic, -len(first))
+            self._count(first, -len(first))
             self._ends[batch.tp] = first.last_offset + 1
         return True
 
@@ -111,9 +117,10 @@ class Window:
         """Drop everything of partitions that are no longer held or will be read again."""
         for tp in tps:
             for batch in self._open.pop(tp, ()):
-                self._done.discard(batch)
-                self._count(tp.topic, -len(batch))
+                self._unhandled.discard(batch)
+                self._count(batch, -len(batch))
             self._ends.pop(tp, None)
 
-    def _count(self, topic: str, records: int) -> None:
-        self._topic_records[topic] = self._topic_records.get(topic, 0) + records
+    def _count(self, batch: Batch, records: int) -> None:
+        self._records[batch.tp] += records
+        self._records[batch.topic] += records

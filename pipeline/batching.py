@@ -12,7 +12,7 @@ brought of one partition. It also replaces Faust's acknowledgement, which cannot
   cancelled after it, what was acknowledged is committed, and ``on_revoked`` is awaited. A batch
   belongs to one assignment: a late acknowledgement of an earlier one counts for nothing, and the
   broker refuses commits of a worker that it has already replaced. The new owner starts at the
-  committed offset, so up to ``Limits.partition_batches`` batches of a partition come twice.
+  committed offset, so what of a partition was handed over and not yet committed comes twice.
 - Whatever was fetched but not handed over is fetched again from the committed offset.
 
 What this does not cover: a handler that never returns keeps its partition (heartbeats go on); a

@@ -202,7 +202,7 @@ def test_the_window_never_runs_ahead(
 
 
 def test_the_window_forgets_an_assignment() -> None:
-    window = Window(Limits(partition_batches=2, topic_records=5))
+    window = Window(Limits(partition_records=3, topic_records=5))
     old, new = Batch("t", 0, [_Record(0), _Record(1)]), Batch("t", 0, [_Record(0), _Record(1)])
     window.admit(old)
     assert window.has_room(TP("t", 0))
@@ -211,7 +211,7 @@ def test_the_window_forgets_an_assignment() -> None:
     assert not window.acknowledge(old)
     assert window.committable() == {}
     window.admit(Batch("t", 0, [_Record(2)]))
-    assert not window.has_room(TP("t", 0)), "two batches of the partition wait"
+    assert not window.has_room(TP("t", 0)), "three records of the partition wait"
     assert window.has_room(TP("t", 1))
     window.admit(Batch("t", 1, [_Record(0), _Record(1)]))
     assert not window.has_room(TP("t", 1)), "five records of the topic wait"
@@ -449,7 +449,10 @@ def test_a_slow_handler_holds_back_the_fetching(
     topic = make_topic(kafka, "slow", 1)
     publish(kafka, topic, records(0, names(0, 10_000)))
     worker = start(
-        topic, limits={"batch_records": 100, "partition_batches": 3}, wait_for_gate=True, slow=0.01
+        topic,
+        limits={"batch_records": 100, "partition_records": 300},
+        wait_for_gate=True,
+        slow=0.01,
     )
     worker.until(lambda w: w.said("blocked"))
     for times in range(1, 6):
