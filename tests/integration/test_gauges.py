@@ -15,10 +15,7 @@ from consumers.alerts import decide
 from consumers.audit.audit import audit, remember
 from consumers.delivery.silences import Silenced
 from consumers.store.client import Store
-from consumers.store.embedded import EmbeddedStore
 from consumers.store.errors import StoreUnavailable
-from consumers.store.migrate import migrate
-from consumers.store.views import create_views
 from deploy.native.kafka import KafkaServer
 from deploy.native.topics import ensure_topics
 from pipeline.catalogue.evaluate import Cell
@@ -31,14 +28,6 @@ from tests.cases.cells import put_cells
 from tests.integration.receiving import alert
 
 DAY = date(2016, 1, 1)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with EmbeddedStore(tmp_path_factory.mktemp("store")) as running, running.store() as connected:
-        migrate(connected)
-        create_views(connected)
-        yield connected
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
 
 from consumers.indicators import readings
 from consumers.store.client import Store
-from consumers.store.embedded import EmbeddedStore
-from consumers.store.migrate import migrate
-from consumers.store.views import create_views
 from pipeline.catalogue import INDICATORS
 from pipeline.catalogue.evaluate import evaluate
 from pipeline.catalogue.selection import select
@@ -20,14 +16,6 @@ from tests.cases.cells import put_cells, put_facts, put_people
 from tests.cases.hand import HandCase, load_hand_cases
 
 CASES = load_hand_cases()
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with EmbeddedStore(tmp_path_factory.mktemp("store")) as running, running.store() as connected:
-        migrate(connected)
-        create_views(connected)
-        yield connected
 
 
 def _check(case: HandCase, found: list[Reading]) -> None:

@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from consumers.store.client import Store
-from consumers.store.embedded import EmbeddedStore
-from consumers.store.migrate import migrate
 from consumers.store.public import COUNTED, STEP, STOCKS, THRESHOLD
-from consumers.store.views import create_views
 from pipeline.catalogue.indicators import INDICATORS
 from pipeline.indicators import local_today
 from schemas.districts import CITY, INSIDE
@@ -37,19 +33,11 @@ Figures = dict[tuple[str, str], int | None]
 """(period, district) → published value."""
 
 
-@pytest.fixture(scope="module")
-def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with EmbeddedStore(tmp_path_factory.mktemp("store")) as running, running.store() as store:
-        migrate(store)
-        create_views(store)
-        yield store
-
-
 @pytest.fixture
-def store(connected: Store) -> Store:
+def store(store: Store) -> Store:
     for table in ("cells", "readings"):
-        connected.command(f"TRUNCATE TABLE {table}")
-    return connected
+        store.command(f"TRUNCATE TABLE {table}")
+    return store
 
 
 def put(store: Store, measure: str, table: Table, known_on: date | None = None) -> None:

@@ -21,9 +21,6 @@ from consumers.scorecard.sheet import workbook
 from consumers.scorecard.shown import contradiction, lines
 from consumers.scorecard.words import LANGUAGES, TARGET_NOTES, WHYS, WORDS
 from consumers.store.client import Store
-from consumers.store.embedded import EmbeddedStore
-from consumers.store.migrate import migrate
-from consumers.store.views import create_views
 from pipeline.catalogue import TARGETS
 from pipeline.catalogue.evaluate import Cell, Imported, Person
 from schemas.districts import CITY, INSIDE
@@ -59,26 +56,23 @@ def cells() -> Iterator[Cell]:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with EmbeddedStore(tmp_path_factory.mktemp("store")) as running, running.store() as connected:
-        migrate(connected)
-        create_views(connected)
-        put_cells(connected, cells())
-        people = [Person(date(2015, 12, 31), date(2016, 1, 20), p, "2", 1990, 0) for p in INSIDE]
-        people.append(Person(date(2015, 12, 31), date(2016, 1, 20), PLACE, "2", 1991, 1_000_000))
-        put_people(connected, people)
-        doctors = {2015: "2", 2016: "2.2", 2017: "2.4"}
-        put_facts(
-            connected,
-            [
-                Imported(
-                    "physicians_per_1000", CITY, date(year, 12, 31), date(year + 1, 2, 1),
-                    Fraction(value),
-                )
-                for year, value in doctors.items()
-            ],
-        )  # fmt: skip
-        yield connected
+def store(store: Store) -> Store:
+    put_cells(store, cells())
+    people = [Person(date(2015, 12, 31), date(2016, 1, 20), p, "2", 1990, 0) for p in INSIDE]
+    people.append(Person(date(2015, 12, 31), date(2016, 1, 20), PLACE, "2", 1991, 1_000_000))
+    put_people(store, people)
+    doctors = {2015: "2", 2016: "2.2", 2017: "2.4"}
+    put_facts(
+        store,
+        [
+            Imported(
+                "physicians_per_1000", CITY, date(year, 12, 31), date(year + 1, 2, 1),
+                Fraction(value),
+            )
+            for year, value in doctors.items()
+        ],
+    )  # fmt: skip
+    return store
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -18,9 +17,6 @@ import pytest
 
 from consumers.audit.recount import Accepted, recount
 from consumers.store.client import Store
-from consumers.store.embedded import EmbeddedStore
-from consumers.store.migrate import migrate
-from consumers.store.views import create_views
 from pipeline.catalogue.evaluate import Cell, Imported, Person, evaluate
 from pipeline.catalogue.selection import select
 from producers.simulate.city import City
@@ -63,14 +59,6 @@ class Lived:
         known = [each for each in self.accepted if each.known_on <= by]
         counted = recount(known, PRIORITIES).cells
         return [Cell(*key, value) for key, value in counted.items()]
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with EmbeddedStore(tmp_path_factory.mktemp("store")) as running, running.store() as connected:
-        migrate(connected)
-        create_views(connected)
-        yield connected
 
 
 def _check(lived: Lived, store: Store, folder: Path, pairs: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import date, timedelta
 from fractions import Fraction
 
@@ -14,9 +13,6 @@ from hypothesis import strategies as st
 from consumers.delays import delays
 from consumers.indicators import readings
 from consumers.store.client import Store
-from consumers.store.embedded import EmbeddedStore
-from consumers.store.migrate import migrate
-from consumers.store.views import create_views
 from pipeline.catalogue import INDICATORS, REFERENCE_KEYS
 from pipeline.catalogue.evaluate import Cell, Imported, Person, evaluate
 from pipeline.catalogue.selection import select
@@ -37,14 +33,6 @@ DAYS = [
     date(2016, 9, 30),
     date(2017, 2, 28),
 ]
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with EmbeddedStore(tmp_path_factory.mktemp("store")) as running, running.store() as connected:
-        migrate(connected)
-        create_views(connected)
-        yield connected
 
 
 def city(

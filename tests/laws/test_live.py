@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pytest
@@ -11,21 +10,12 @@ import pytest
 from consumers.changes import Changed, Since, cells, changes, marks
 from consumers.indicators import readings
 from consumers.store.client import Store
-from consumers.store.embedded import EmbeddedStore
-from consumers.store.migrate import migrate
 from pipeline.catalogue.evaluate import Cell
 from pipeline.live import Live
 from tests.cases.cells import add_cells, put_cells, put_facts, put_people
 from tests.laws.test_indicators import city
 
 ALL = lambda *_: True  # noqa: E731
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with EmbeddedStore(tmp_path_factory.mktemp("store")) as running, running.store() as connected:
-        migrate(connected)
-        yield connected
 
 
 def known_today(cell: Cell, today: date, chance: random.Random) -> Cell:
