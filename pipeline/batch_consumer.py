@@ -35,7 +35,7 @@ _POLL_SECONDS_WHEN_HELD_BACK = 0.01
 class _Lane:
     """The batches of one partition that wait for their handler, and the task that runs it."""
 
-    waiting: deque[tuple[Batch, Handler, asyncio.Semaphore]]
+    waiting: deque[Batch]
     task: asyncio.Task[None]
 
 
@@ -139,18 +139,19 @@ class BatchConsumer(driver.Consumer):
             return
         lane = self._lanes.get(batch.tp)
         if lane is not None and not lane.task.done():
-            lane.waiting.append((batch, handler, free))
+            lane.waiting.append(batch)
             return
-        waiting = deque([(batch, handler, free)])
-        self._lanes[batch.tp] = _Lane(waiting, asyncio.create_task(self._run_lane(waiting)))
+        waiting = deque([batch])
+        task = asyncio.create_task(self._run_lane(waiting, handler, free))
+        self._lanes[batch.tp] = _Lane(waiting, task)
 
-    async def _run_lane(self, waiting: deque[tuple[Batch, Handler, asyncio.Semaphore]]) -> None:
+    async def _run_lane(
+        self, waiting: deque[Batch], handler: Handler, free: asyncio.Semaphore
+    ) -> None:
         while waiting:
-            free = waiting[0][2]
             async with free:
                 if not waiting or self.app.failure is not None:
                     return
-                handler = waiting[0][1]
                 batches = self._next_run(waiting)
                 if not batches:
                     continue
@@ -168,12 +169,12 @@ class BatchConsumer(driver.Consumer):
                     return
             self._room.set()
 
-    def _next_run(self, waiting: deque[tuple[Batch, Handler, asyncio.Semaphore]]) -> list[Batch]:
+    def _next_run(self, waiting: deque[Batch]) -> list[Batch]:
         """All that waits for the handler, as far as one batch may go; not what was given up."""
         room = self.app.limits.batch_records
         run: list[Batch] = []
-        while waiting and (len(waiting[0][0]) <= room or not run):
-            batch = waiting.popleft()[0]
+        while waiting and (len(waiting[0]) <= room or not run):
+            batch = waiting.popleft()
             if self.window.holds(batch):
                 run.append(batch)
                 room -= len(batch)

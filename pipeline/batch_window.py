@@ -57,9 +57,9 @@ class Limits:
     fetch_bytes: int = 4 * 1024 * 1024
     """The most bytes fetched of one partition at once: 10,000 events of 300 bytes are 3 MB."""
     partition_records: int = 20_000
+    """Unacknowledged records of one partition from which on nothing more of it is fetched."""
     topic_records: int = 40_000
-    """Unacknowledged records of one partition, and of one topic, from which on nothing more of it
-    is fetched."""
+    """The same of one topic."""
     fetch_wait_ms: int = 50
     """How long the broker may hold an empty fetch. It delays partitions that got room meanwhile."""
     settle_seconds: float = 15.0

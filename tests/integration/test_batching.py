@@ -467,6 +467,26 @@ def test_a_slow_handler_holds_back_the_fetching(
     assert worker.end() == 0
 
 
+def test_what_waits_of_a_partition_is_handled_as_one_batch(
+    kafka: KafkaServer, start: Callable[..., Worker]
+) -> None:
+    """As far as a batch may go: five of six records that came one by one."""
+    topic = make_topic(kafka, "joined", 1)
+    worker = start(topic, limits={"batch_records": 5}, wait_for_gate=True)
+    for place, value in enumerate(names(0, 7)):
+        publish(kafka, topic, records(0, [value]))
+        worker.until(lambda w: w.said("blocked"))
+        while (worker.said("window") or [0])[-1] <= place:
+            seen = len(worker.said("window"))
+            worker.send(signal.SIGUSR2)
+            worker.until(lambda w, seen=seen: len(w.said("window")) > seen)
+    worker.send(signal.SIGUSR1)
+    worker.until(lambda w: len(w.values()) == 7)
+    assert worker.end() == 0
+    assert [b["values"] for b in worker.batches] == [names(0, 1), names(1, 6), names(6, 7)]
+    assert committed(kafka, topic) == {0: 7}
+
+
 def test_what_was_fetched_and_not_handed_over_is_fetched_again(
     kafka: KafkaServer, start: Callable[..., Worker]
 ) -> None:

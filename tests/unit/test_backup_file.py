@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -44,8 +45,8 @@ def test_nothing_is_written_outside(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
 def test_only_files_are_taken(tmp_path: Path, kind: bytes) -> None:
-    member = tarfile.TarInfo("kafka/link")
-    member.type, member.linkname = kind, "/etc/hostname"
+    member = tarfile.TarInfo("link")
+    member.type, member.linkname = kind, MANIFEST
     with pytest.raises(BackupError):
         restore(archive(tmp_path / "backup", member), tmp_path / "data")
-    assert not (tmp_path / "data" / "kafka" / "link").is_symlink()
+    assert not os.path.lexists(tmp_path / "data" / "link")
