@@ -70,12 +70,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
 @pytest.fixture
 def desk(running: RunningStack, tmp_path: Path) -> Path:
-    """A folder as a reader of the pages has it: the stack beside, the command on PATH."""
+    """A folder as a reader of the pages has it: the stack beside."""
     (tmp_path / ".popflow").symlink_to(running.folder)
-    command = tmp_path / "bin/popflow"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pipeline.cli "$@"\n')
-    command.chmod(0o755)
     return tmp_path
 
 
@@ -87,7 +83,8 @@ def _run(block: Block, desk: Path, store: str) -> str:
         else ["bash", "-euo", "pipefail", "-c", code]
     )
     env = {k: v for k, v in os.environ.items() if not k.startswith("POPFLOW_")}
-    env |= {"PATH": f"{desk / 'bin'}:{env['PATH']}", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+    activated = f"{Path(sys.executable).parent}:{env['PATH']}"
+    env |= {"PATH": activated, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
     done = subprocess.run(
         call, cwd=desk, env=env, capture_output=True, text=True, timeout=120, check=False
     )
