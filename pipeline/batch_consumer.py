@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka.errors import ConsumerStoppedError
@@ -13,6 +11,7 @@ from faust.types import TP, ConsumerMessage
 from mode import ServiceT
 
 from pipeline.batch_errors import ErrorsWithoutValues, WorkerFailedError, place_of
+from pipeline.batch_lane import Lane
 from pipeline.batch_thread import BatchThread
 from pipeline.batch_window import Batch, Window, joined
 
@@ -31,14 +30,6 @@ _POLL_SECONDS_WHEN_HELD_BACK = 0.01
 """A partition that gets room again must not wait for a fetch of the others."""
 
 
-@dataclass(slots=True)
-class _Lane:
-    """The batches of one partition that wait for their handler, and the task that runs it."""
-
-    waiting: deque[Batch]
-    task: asyncio.Task[None]
-
-
 class BatchConsumer(driver.Consumer):
     """Faust's consumer with batches, own acknowledgement and bounded memory."""
 
@@ -51,7 +42,7 @@ class BatchConsumer(driver.Consumer):
         self._assignments = 0
         self._adrift = False
         self._held: set[TP] = set()
-        self._lanes: dict[TP, _Lane] = {}
+        self._lanes: dict[TP, Lane] = {}
         self._room = asyncio.Event()
         self._committing = asyncio.Lock()
         return thread
@@ -137,22 +128,18 @@ class BatchConsumer(driver.Consumer):
         """Run the handler on the batch after those of its partition before it."""
         if not (self.flow_active and self.window.holds(batch)):
             return
-        lane = self._lanes.get(batch.tp)
-        if lane is not None and not lane.task.done():
-            lane.waiting.append(batch)
-            return
-        waiting = deque([batch])
-        task = asyncio.create_task(self._run_lane(waiting, handler, free))
-        self._lanes[batch.tp] = _Lane(waiting, task)
+        lane = self._lanes.setdefault(batch.tp, Lane())
+        lane.add(batch)
+        if lane.idle:
+            lane.task = asyncio.create_task(self._run_lane(lane, handler, free))
 
-    async def _run_lane(
-        self, waiting: deque[Batch], handler: Handler, free: asyncio.Semaphore
-    ) -> None:
-        while waiting:
+    async def _run_lane(self, lane: Lane, handler: Handler, free: asyncio.Semaphore) -> None:
+        while lane.waiting:
+            await lane.gather(self.app.limits)
             async with free:
-                if not waiting or self.app.failure is not None:
+                if not lane.waiting or self.app.failure is not None:
                     return
-                batches = self._next_run(waiting)
+                batches = lane.take(self.app.limits, self.window.holds)
                 if not batches:
                     continue
                 batch = joined(batches)
@@ -168,17 +155,6 @@ class BatchConsumer(driver.Consumer):
                     self.app.fail(_failure(batch, error))
                     return
             self._room.set()
-
-    def _next_run(self, waiting: deque[Batch]) -> list[Batch]:
-        """All that waits for the handler, as far as one batch may go; not what was given up."""
-        room = self.app.limits.batch_records
-        run: list[Batch] = []
-        while waiting and (len(waiting[0]) <= room or not run):
-            batch = waiting.popleft()
-            if self.window.holds(batch):
-                run.append(batch)
-                room -= len(batch)
-        return run
 
     # -- acknowledgement
 
@@ -217,7 +193,7 @@ class BatchConsumer(driver.Consumer):
         lanes = [self._lanes.pop(tp) for tp in tps if tp in self._lanes]
         for lane in lanes:
             lane.waiting.clear()
-        running = {lane.task for lane in lanes}
+        running = {lane.task for lane in lanes if lane.task is not None}
         if running:
             _, slow = await asyncio.wait(running, timeout=self.app.limits.settle_seconds)
             for task in slow:

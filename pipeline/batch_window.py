@@ -62,6 +62,12 @@ class Limits:
     """The same of one topic."""
     fetch_wait_ms: int = 50
     """How long the broker may hold an empty fetch. It delays partitions that got room meanwhile."""
+    flood_records: int = 2_000
+    """After a batch of so many records the next one is gathered."""
+    gather_seconds: float = 1.5
+    """The longest time that a batch is gathered."""
+    pause_seconds: float = 0.2
+    """Nothing new for so long ends the gathering."""
     settle_seconds: float = 15.0
     """How long running handlers may go on when partitions are revoked or the worker stops."""
 

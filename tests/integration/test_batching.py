@@ -487,6 +487,19 @@ def test_what_waits_of_a_partition_is_handled_as_one_batch(
     assert committed(kafka, topic) == {0: 7}
 
 
+def test_in_a_flood_a_batch_is_gathered(kafka: KafkaServer, start: Callable[..., Worker]) -> None:
+    topic = make_topic(kafka, "flood", 1)
+    wait = {"gather_seconds": PATIENCE, "pause_seconds": PATIENCE}
+    worker = start(topic, limits={"batch_records": 3, "flood_records": 3, **wait})
+    publish(kafka, topic, records(0, names(0, 3)))
+    worker.until(lambda w: len(w.values()) == 3)
+    publish(kafka, topic, records(0, names(3, 5)))
+    publish(kafka, topic, records(0, names(5, 6)))
+    worker.until(lambda w: len(w.values()) == 6)
+    assert worker.end() == 0
+    assert [b["values"] for b in worker.batches] == [names(0, 3), names(3, 6)]
+
+
 def test_what_was_fetched_and_not_handed_over_is_fetched_again(
     kafka: KafkaServer, start: Callable[..., Worker]
 ) -> None:
