@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -40,6 +41,8 @@ REJECTED_COLUMNS = (
 _LAST_MS = (LAST_DAY - 365) * 86_400_000
 """The last timestamp taken (a CreateTime may be anything, 2**62 too): days that follow from an
 event are up to a year later, and the store's last day is in 2299."""
+_HOUR_MS = 3_600_000
+"""Local days begin with an hour, all since 1970."""
 _ROOM = 16 * 1024
 """Left in a Kafka message for headers. A packed message may be larger than Kafka takes unpacked:
 of it the beginning is kept."""
@@ -158,26 +161,30 @@ class Intake:
         accepted: list[JournalRecord] = []
         refused: list[Refused] = []
         kinds: Counter[tuple[str, str]] = Counter()
+        days: dict[int, date] = {}
         for record in batch.records:
-            raw = record.value or b""
             timestamp = record.timestamp
             event = read(record.value, record.key)
             if record.headers:
                 event = _look_into_headers(record.headers, event)
-            if not isinstance(event, Refusal):
-                if 0 <= timestamp <= _LAST_MS:
-                    fault = check(event, topic, day_date(local_day(timestamp)), sources)
-                else:
-                    fault = _UNTIMELY
-                if fault is None:
-                    person = event.person.encode()
-                    lineage = ((LINEAGE_HEADER, LINEAGE.pack(partition, record.offset)),)
-                    target = partition_of(person, partitions)
-                    accepted.append((target, timestamp, person, raw, lineage))
-                    kinds[event.kind, event.source] += 1  # type: ignore[attr-defined]
-                    continue
-                event = fault
-            refused.append(self._refuse(topic, record, event))
+            if isinstance(event, Refusal):
+                fault: Refusal | None = event
+            elif 0 <= timestamp <= _LAST_MS:
+                hour = timestamp // _HOUR_MS
+                if hour not in days:
+                    days[hour] = day_date(local_day(timestamp))
+                fault = check(event, topic, days[hour], sources)
+            else:
+                fault = _UNTIMELY
+            if fault is not None:
+                refused.append(self._refuse(topic, record, fault))
+                continue
+            fields = event.__dict__
+            person = fields["person"].encode()
+            target = partition_of(person, partitions)
+            lineage = ((LINEAGE_HEADER, LINEAGE.pack(partition, record.offset)),)
+            accepted.append((target, timestamp, person, record.value or b"", lineage))
+            kinds[fields["kind"], fields["source"]] += 1
         return Sorted(accepted, refused, kinds)
 
     def _signed_only(self, batch: Batch, result: Sorted, keys: Keys) -> Sorted:

@@ -111,7 +111,7 @@ def suspect(raw: bytes) -> bool:
     """
     shape = raw.translate(_SHAPE)
     if _RUN not in shape:
-        return b"\\u003" in raw
+        return b"\\" in raw and b"\\u003" in raw
     if b"\\" in raw:
         return True
     return _LONG_SHAPE in shape or _LONG_X_SHAPE in shape or _SHORT_SHAPE in shape

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from schemas import identity
 from schemas.clock import FIRST_DAY, LAST_VALID, local_date
 from schemas.districts import COUNTED_AS, NOWHERE, is_known
-from schemas.events import EVENT, KINDS, VOID, Event
+from schemas.events import EVENT, KINDS, VOID, VOIDS, Event
 from schemas.refusals import Code, Refusal
 from schemas.topics import MAX_EVENT_BYTES
 
@@ -22,7 +22,15 @@ _ONE_DAY = timedelta(days=1)
 _LONGEST_PLACE = 80
 _OF_NO_KIND = f"kind: Input should be one of {', '.join(KINDS)}"
 """In place of pydantic's words, which quote what was sent."""
-_NOT_AFTER_THE_ACT = ("born_on", "mother_born_on", "admitted_on")
+_NOT_AFTER_THE_ACT = {
+    model: tuple(
+        name
+        for name in ("born_on", "mother_born_on", "admitted_on")
+        if name in model.model_fields and name != model.acted
+    )
+    for model in (*KINDS.values(), *VOIDS.values())
+}
+_validate = EVENT.validator.validate_json
 
 
 def read(raw: bytes | None, key: bytes | None = None) -> Event | Refusal:
@@ -38,7 +46,7 @@ def read(raw: bytes | None, key: bytes | None = None) -> Event | Refusal:
         return Refusal(Code.TOO_LARGE, f"The message has {len(raw)} bytes.")
     suspect = identity.suspect(raw)
     try:
-        event = EVENT.validate_json(raw)
+        event: Event = _validate(raw)
     except ValidationError:
         return _explain(raw, key)
     if suspect and identity.found_in(raw):
@@ -58,9 +66,12 @@ def _explain(raw: bytes, key: bytes | None) -> Event | Refusal:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return Refusal(Code.NOT_JSON, "The message is no JSON in UTF-8.")
-    if identity.in_key(key) or identity.found_in(raw):
+    is_object = isinstance(document, dict)
+    if identity.in_key(key) or (
+        (identity.suspect(raw) or not is_object) and identity.found_in(raw)
+    ):
         return _plain_identity()
-    if not isinstance(document, dict):
+    if not is_object:
         return Refusal(Code.SCHEMA, "The message is no JSON object.")
     present = {name: value for name, value in document.items() if value is not None}
     adapter: TypeAdapter[Event] = VOID if present.get("void") is True else EVENT
@@ -103,54 +114,47 @@ def check(event: Event, topic: str, known_on: date, sources: Mapping[str, int]) 
     """
     if event.topic != topic:
         return Refusal(Code.WRONG_TOPIC, f"A {event.title[1]} belongs to {event.topic}.")
-    if event.source not in sources:
-        return Refusal(Code.UNKNOWN_SOURCE, "The source is not in the registry.")
-    return _check_districts(event) or _check_dates(event, known_on)
-
-
-def _check_districts(event: Event) -> Refusal | None:
     fields = event.__dict__
+    if fields["source"] not in sources:
+        return Refusal(Code.UNKNOWN_SOURCE, "The source is not in the registry.")
     for name in event.districts:
         code = fields[name]
-        if code is None or code in COUNTED_AS:
-            continue
-        if fields["kind"] == "permit":
-            return Refusal(Code.UNKNOWN_DISTRICT, f"{name} is no district of the city.")
-        if not is_known(code) and not (fields["kind"] == "move" and code == NOWHERE):
-            return Refusal(Code.UNKNOWN_DISTRICT, f"{name} is no known district.")
-    return None
-
-
-def _check_dates(event: Event, known_on: date) -> Refusal | None:
-    fields = event.__dict__
-    latest = known_on + _ONE_DAY
-    acted: date | None = fields[event.acted]
-    recorded = local_date(event.recorded_at)
-    fault: str | None = None
-    if acted and FIRST_DAY <= acted <= recorded <= latest:
-        fault = _fault_of_other_dates(fields, event.acted, acted)
-    elif (acted or recorded) < FIRST_DAY:
-        fault = f"{event.acted if acted else 'recorded_at'} is before 1900."
-    elif acted and acted > latest:
-        fault = f"{event.acted} is later than the day after the message's arrival."
-    elif acted and recorded < acted:
-        fault = f"recorded_at is before {event.acted}."
-    elif recorded > latest:
-        fault = "recorded_at is later than the day after the message's arrival."
-    else:
-        fault = _fault_of_other_dates(fields, event.acted, acted)
+        if code not in COUNTED_AS and code is not None:
+            refusal = _check_outside(fields["kind"], name, code)
+            if refusal is not None:
+                return refusal
+    fault = _fault_of_dates(event, fields, known_on)
     return Refusal(Code.IMPOSSIBLE_DATE, fault) if fault else None
 
 
-def _fault_of_other_dates(fields: dict[str, Any], act: str, acted: date | None) -> str | None:
-    for name in _NOT_AFTER_THE_ACT:
-        day = fields.get(name)
-        if day is None or name == act:
+def _check_outside(kind: str, name: str, code: str) -> Refusal | None:
+    if kind == "permit":
+        return Refusal(Code.UNKNOWN_DISTRICT, f"{name} is no district of the city.")
+    if not is_known(code) and not (kind == "move" and code == NOWHERE):
+        return Refusal(Code.UNKNOWN_DISTRICT, f"{name} is no known district.")
+    return None
+
+
+def _fault_of_dates(event: Event, fields: Mapping[str, Any], known_on: date) -> str | None:
+    latest = known_on + _ONE_DAY
+    acted: date | None = fields[event.acted]
+    recorded = local_date(fields["recorded_at"])
+    if (acted or recorded) < FIRST_DAY:
+        return f"{event.acted if acted else 'recorded_at'} is before 1900."
+    if acted and acted > latest:
+        return f"{event.acted} is later than the day after the message's arrival."
+    if acted and recorded < acted:
+        return f"recorded_at is before {event.acted}."
+    if recorded > latest:
+        return "recorded_at is later than the day after the message's arrival."
+    for name in _NOT_AFTER_THE_ACT[type(event)]:
+        day = fields[name]
+        if day is None:
             continue
         if day < FIRST_DAY:
             return f"{name} is before 1900."
         if acted and day > acted:
-            return f"{name} is after {act}."
+            return f"{name} is after {event.acted}."
     valid_until = fields.get("valid_until")
     if valid_until is not None and not (acted or FIRST_DAY) <= valid_until <= LAST_VALID:
         return "valid_until is not between effective_on and 2299-12-30."
