@@ -6,15 +6,16 @@ with the journal offset, so writing it again changes nothing.
 """
 
 import struct
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from pipeline.core.alone import Alone, alone, outcome, person_of
 from pipeline.core.body import DAY, HOUSEHOLD, PLACE
 from pipeline.core.ledger import post
-from pipeline.core.person import Person, person
-from pipeline.core.project import NOTHING, project
-from pipeline.core.reports import Report, report
+from pipeline.core.person import Person
+from pipeline.core.project import NOTHING
+from pipeline.core.reports import BODY, DIGEST, KNOWN_ON, Report, report
 from pipeline.core.tally import Cell, Finding, Tally
 from pipeline.state import PartitionState
 from schemas.clock import local_day
@@ -44,6 +45,7 @@ _TOPICS = {kind: event.topic for kind, event in KINDS.items()}
 
 Row = tuple[Any, ...]
 Columns = Mapping[str, Sequence[Any]]
+Counts = Iterable[tuple[Cell, int]]
 FindingId = tuple[str, str, str, str]
 """Code, kind, record id and source of a finding about one person."""
 
@@ -66,23 +68,54 @@ class Flush:
         self.offset = offset
         self.version = version
         self.outcomes = {"new": 0, "repeat": 0}
-        self.reports: list[Row] = []
-        self.people: list[Row] = []
+        self.reports: list[tuple[Report, JournalRecord]] = []
+        self.people: list[tuple[str, Person]] = []
         self.findings: list[Row] = []
         self.entries: list[tuple[str, Sequence[Report]]] = []
         self.totals: dict[int, dict[Cell, int]] = {}
 
     def tables(self) -> Iterable[tuple[str, Columns]]:
         """Tables and the columns of their new rows; none without rows."""
-        for table, columns, rows in (
-            ("reports", REPORT_COLUMNS, self.reports),
-            ("people_rows", PEOPLE_COLUMNS, self.people),
-            ("finding_rows", FINDING_COLUMNS, self.findings),
-        ):
-            if rows:
-                yield table, by_column(columns, rows)
+        if self.reports:
+            yield "reports", self.report_columns()
+        if self.people:
+            yield "people_rows", self.people_columns()
+        if self.findings:
+            yield "finding_rows", by_column(FINDING_COLUMNS, self.findings)
         if self.totals:
             yield "cells", self.cell_columns()
+
+    def report_columns(self) -> Columns:
+        """The reports that were new; there must be one."""
+        arrivals, records = zip(*self.reports, strict=True)
+        kinds, _, _, _, _, digests, _, bodies = said = [*zip(*arrivals, strict=True)]
+        said[DIGEST] = tuple(map(bytes.hex, digests))
+        lineages = [LINEAGE.unpack(record.headers[0][1]) for record in records]
+        partitions, offsets = zip(*lineages, strict=True)
+        epoch = self.version >> EPOCH_BITS
+        columns = (
+            [record.key for record in records],
+            *said[:BODY],
+            [record.timestamp for record in records],
+            [_TOPICS[kind] for kind in kinds],
+            partitions,
+            offsets,
+            [None if body is None else body[DAY] for body in bodies],
+            ["" if body is None else body[PLACE] for body in bodies],
+            ["" if body is None else body[HOUSEHOLD] or "" for body in bodies],
+            [record.value for record in records],
+            [self.shard] * len(records),
+            [record.offset for record in records],
+            [version(epoch, record.offset) for record in records],
+        )
+        return dict(zip(REPORT_COLUMNS, columns, strict=True))
+
+    def people_columns(self) -> Columns:
+        """The current rows of the persons; there must be one."""
+        pseudonyms, known = zip(*self.people, strict=True)
+        owner = ([self.shard] * len(known), [self.version] * len(known))
+        columns = (pseudonyms, *zip(*known, strict=True), *owner)
+        return dict(zip(PEOPLE_COLUMNS, columns, strict=True))
 
     def cell_columns(self) -> Columns:
         """The absolute totals of this partition in the cells that were touched."""
@@ -129,14 +162,37 @@ def fold(
     told: dict[str, list[JournalRecord]] = {}
     for record in records:
         told.setdefault(record.key.decode(), []).append(record)
-    differences: dict[int, dict[Cell, int]] = defaultdict(dict)
+    differences: dict[int, list[Counts]] = defaultdict(list)
     for pseudonym, entry in zip(told, state.entries(list(told)), strict=True):
-        _fold_person(flush, pseudonym, entry, told[pseudonym], priorities, differences)
-    for known_on, cells in differences.items():
+        about = told[pseudonym]
+        if entry or len(about) > 1:
+            _fold_person(flush, pseudonym, entry, about, priorities, differences)
+        else:
+            _fold_newcomer(flush, pseudonym, about[0], differences)
+    for known_on, counts in differences.items():
+        cells = _sum(counts)
         if cells:
             before = state.totals.known_on(known_on).get
             flush.totals[known_on] = {cell: before(cell, 0) + more for cell, more in cells.items()}
     return flush
+
+
+def _fold_newcomer(
+    flush: Flush,
+    pseudonym: str,
+    record: JournalRecord,
+    differences: Mapping[int, list[Counts]],
+) -> None:
+    """The usual person: never heard of before, with one report."""
+    arrival = report(record.value, local_day(record.timestamp))
+    counts, findings, known = alone(arrival)
+    flush.outcomes["new"] += 1
+    flush.reports.append((arrival, record))
+    differences[arrival[KNOWN_ON]].append(counts)
+    flush.entries.append((pseudonym, (arrival,)))
+    flush.people.append((pseudonym, known))
+    if findings:
+        flush.findings += _rows_of(flush, pseudonym, findings, stands=1)
 
 
 def _fold_person(
@@ -145,69 +201,47 @@ def _fold_person(
     entry: Sequence[Report],
     told: Sequence[JournalRecord],
     priorities: Mapping[str, int],
-    differences: Mapping[int, dict[Cell, int]],
+    differences: Mapping[int, list[Counts]],
 ) -> None:
-    tally = project(entry, priorities) if entry else NOTHING
+    known: Tally | Alone = outcome(entry, priorities) if entry else NOTHING
     seen: dict[FindingId, Finding] = {}
     changed = False
     for record in told:
         arrival = report(record.value, local_day(record.timestamp))
-        posting = post(entry, arrival, priorities, tally)
+        posting = post(entry, arrival, priorities, known)
         if not posting.changed:
             flush.outcomes["repeat"] += 1
             continue
         flush.outcomes["new"] += 1
         changed = True
         entry = posting.entry
-        flush.reports.append(_report_row(flush, arrival, record))
+        flush.reports.append((arrival, record))
         for known_on, cells in posting.cells.items():
-            day = differences[known_on]
-            get = day.get
-            for cell, value in cells:
-                day[cell] = get(cell, 0) + value
-        if tally.findings:
-            seen.update((_identity(finding), finding) for finding in tally.findings)
-        tally = posting.after
+            differences[known_on].append(cells)
+        if known.findings:
+            seen.update((_identity(finding), finding) for finding in known.findings)
+        known = posting.after
     if changed:
         flush.entries.append((pseudonym, entry))
-        flush.people.append(people_row(flush, pseudonym, tally))
-        if seen or tally.findings:
-            flush.findings += finding_rows(flush, pseudonym, seen, tally)
+        flush.people.append((pseudonym, person_of(known)))
+        if seen or known.findings:
+            flush.findings += finding_rows(flush, pseudonym, seen, known)
 
 
-def _report_row(flush: Flush, arrival: Report, record: JournalRecord) -> Row:
-    kind, record_id, source, revision, void, digest, known_on, body = arrival
-    partition, offset = LINEAGE.unpack(record.headers[0][1])
-    return (
-        record.key,
-        kind,
-        record_id,
-        source,
-        revision,
-        void,
-        digest.hex(),
-        known_on,
-        record.timestamp,
-        _TOPICS[kind],
-        partition,
-        offset,
-        None if body is None else body[DAY],
-        "" if body is None else body[PLACE],
-        "" if body is None else body[HOUSEHOLD] or "",
-        record.value,
-        flush.shard,
-        record.offset,
-        version(flush.version >> EPOCH_BITS, record.offset),
-    )
-
-
-def people_row(flush: Flush, pseudonym: str, known: Tally) -> Row:
-    """The person's one current row."""
-    return (pseudonym, *person(known), flush.shard, flush.version)
+def _sum(counts: Sequence[Counts]) -> dict[Cell, int]:
+    """What many persons count; the same object, of reports that are alike, is gone through once."""
+    cells: dict[Cell, int] = {}
+    get = cells.get
+    times = Counter(map(id, counts))
+    for number, some in {id(some): some for some in counts}.items():
+        more = times[number]
+        for cell, value in some:
+            cells[cell] = get(cell, 0) + value * more
+    return cells
 
 
 def finding_rows(
-    flush: Flush, pseudonym: str, seen: Mapping[FindingId, Finding], now: Tally
+    flush: Flush, pseudonym: str, seen: Mapping[FindingId, Finding], now: Tally | Alone
 ) -> list[Row]:
     """Rows of the findings that stand now, and of those seen before that no longer do."""
     rows = _rows_of(flush, pseudonym, now.findings, stands=1)

@@ -22,10 +22,11 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from consumers.store.client import Store
 from pipeline.batch_window import Batch
+from pipeline.core.alone import Alone
 from pipeline.core.ledger import post
 from pipeline.core.project import NOTHING
 from pipeline.core.reports import KNOWN_ON, Report
-from pipeline.core.tally import Cell, added
+from pipeline.core.tally import Cell, Tally, added
 from pipeline.folding import Flush
 from pipeline.forgotten import digest_of
 from pipeline.group import GROUP
@@ -90,12 +91,12 @@ def added_by(entry: Iterable[Report], priorities: Priorities) -> ByDay:
     """Everything that one person's reports add to cells, on every day of knowledge."""
     days: dict[int, dict[Cell, int]] = {}
     reports: Sequence[Report] = []
-    tally = NOTHING
+    known: Tally | Alone = NOTHING
     for report in sorted(entry, key=lambda report: report[KNOWN_ON]):
-        posting = post(reports, report, priorities, tally)
+        posting = post(reports, report, priorities, known)
         for known_on, cells in posting.cells.items():
             days[known_on] = added(days.get(known_on, {}).items(), cells)
-        reports, tally = posting.entry, posting.after
+        reports, known = posting.entry, posting.after
     return days
 
 

@@ -18,19 +18,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from consumers.store.client import Store
-from pipeline.core.project import project
-from pipeline.folding import (
-    EPOCH_BITS,
-    FINDING_COLUMNS,
-    PEOPLE_COLUMNS,
-    REPORT_COLUMNS,
-    Flush,
-    Row,
-    finding_rows,
-    fold,
-    people_row,
-    version,
-)
+from pipeline.core.alone import outcome, person_of
+from pipeline.folding import EPOCH_BITS, FINDING_COLUMNS, Flush, finding_rows, fold, version
 from pipeline.ledger import ReadJournal, forgotten_cells
 from pipeline.registry import Registry
 from pipeline.state import PartitionState, StateHeld
@@ -86,7 +75,8 @@ async def rebuild(
             priorities = (await registry.current()).priorities
             async for records in read_journal(partition, 0, end):
                 flush = fold(state, partition, records, priorities)
-                await insert(store, "reports", REPORT_COLUMNS, flush.reports)
+                if flush.reports:
+                    await insert_columns(store, "reports", flush.report_columns())
                 state.commit(flush.offset, flush.entries, flush.totals)
                 tell(partition, flush.offset, end)
             await _publish(store, state, partition, priorities)
@@ -118,14 +108,13 @@ async def _publish(
             flush.totals[known_on][cell] = value
         await insert_columns(store, "cells", flush.cell_columns())
     for entries in _some(state.all_entries()):
-        people: list[Row] = []
-        findings: list[Row] = []
+        flush.people, flush.findings = [], []
         for pseudonym, entry in entries:
-            tally = project(entry, priorities)
-            people.append(people_row(flush, pseudonym, tally))
-            findings += finding_rows(flush, pseudonym, {}, tally)
-        await insert(store, "people_rows", PEOPLE_COLUMNS, people)
-        await insert(store, "finding_rows", FINDING_COLUMNS, findings)
+            known = outcome(entry, priorities)
+            flush.people.append((pseudonym, person_of(known)))
+            flush.findings += finding_rows(flush, pseudonym, {}, known)
+        await insert_columns(store, "people_rows", flush.people_columns())
+        await insert(store, "finding_rows", FINDING_COLUMNS, flush.findings)
 
 
 async def _next_epoch(store: Store) -> int:

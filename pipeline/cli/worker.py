@@ -30,9 +30,9 @@ def worker(data: Path | None, **given: Any) -> None:
     chosen = with_port(with_servers(settings(data, **given)))
     log_to_stderr(chosen)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no event to the disk
-    # A batch makes hundreds of thousands of tuples and no cycles: collecting as often as Python
-    # does by default costs a tenth of the time.
-    gc.set_threshold(200_000, 20, 50)
+    # A batch makes hundreds of thousands of tuples and no cycles: looking for some while it is
+    # worked on costs a tenth of the time.
+    gc.set_threshold(1_000_000, 20, 50)
     asyncio.run(_run(chosen))
 
 

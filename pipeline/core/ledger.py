@@ -10,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from pipeline.core.project import NOTHING, project
+from pipeline.core.alone import Alone, outcome
+from pipeline.core.project import NOTHING
 from pipeline.core.reports import DIGEST, KNOWN_ON, Report
-from pipeline.core.tally import Cell, Tally
+from pipeline.core.tally import Cell, Tally, added
 
 Differences = Iterable[tuple[Cell, int]]
 """What a day of knowledge adds to cells; a cell may be there several times, zero ones too."""
@@ -25,17 +26,20 @@ class Posting(NamedTuple):
         entry: the person's reports, each once, with its earliest day of knowledge.
         changed: whether the entry changed; a repeat changes nothing.
         cells: differences by the day of knowledge that makes them.
-        after: the tally of all reports with the new one.
+        after: what all reports come to with the new one.
     """
 
     entry: Sequence[Report]
     changed: bool
     cells: Mapping[int, Differences]
-    after: Tally
+    after: Tally | Alone
 
 
 def post(
-    entry: Sequence[Report], arrival: Report, priorities: Mapping[str, int], before: Tally
+    entry: Sequence[Report],
+    arrival: Report,
+    priorities: Mapping[str, int],
+    before: Tally | Alone,
 ) -> Posting:
     """Apply one report to its person's entry.
 
@@ -46,7 +50,7 @@ def post(
         entry: the reports already known of the person, each once; empty for a new person.
         arrival: a report of the same person.
         priorities: of the registered sources.
-        before: the tally of ``entry``.
+        before: what ``entry`` comes to.
     """
     digest, known_on = arrival[DIGEST], arrival[KNOWN_ON]
     kept = [report for report in entry if report[DIGEST] != digest]
@@ -56,7 +60,7 @@ def post(
             return Posting(entry, changed=False, cells={}, after=before)
     newest = max((report[KNOWN_ON] for report in entry), default=known_on)
     grown = [*kept, arrival]
-    after = project(grown, priorities)
+    after = outcome(grown, priorities)
     if known_on >= newest:
         cells: Mapping[int, Differences] = {known_on: _difference(before, after)}
     else:
@@ -64,11 +68,11 @@ def post(
     return Posting(grown, changed=True, cells=cells, after=after)
 
 
-def _difference(before: Tally, after: Tally) -> Differences:
+def _difference(before: Tally | Alone, after: Tally | Alone) -> Differences:
     """What one day of knowledge adds."""
     if not before.counts:
         return after.counts
-    cells = before.cells
+    cells = added(before.counts)
     get = cells.get
     for cell, value in after.counts:
         cells[cell] = get(cell, 0) - value
@@ -87,7 +91,7 @@ def _difference_of_vintages(
     for sign, reports in ((-1, entry), (1, grown)):
         before = base
         for known_on in sorted({r[KNOWN_ON] for r in reports if r[KNOWN_ON] >= earliest}):
-            after = project([r for r in reports if r[KNOWN_ON] <= known_on], priorities)
+            after = outcome([r for r in reports if r[KNOWN_ON] <= known_on], priorities)
             day = cells[known_on]
             for cell, value in _difference(before, after):
                 day[cell] = day.get(cell, 0) + sign * value
@@ -98,6 +102,8 @@ def _difference_of_vintages(
     }
 
 
-def _known_before(reports: Sequence[Report], day: int, priorities: Mapping[str, int]) -> Tally:
+def _known_before(
+    reports: Sequence[Report], day: int, priorities: Mapping[str, int]
+) -> Tally | Alone:
     known = [report for report in reports if report[KNOWN_ON] < day]
-    return project(known, priorities) if known else NOTHING
+    return outcome(known, priorities) if known else NOTHING

@@ -15,17 +15,18 @@ from schemas.districts import INSIDE
 class Person(NamedTuple):
     """The row; days are day numbers, ``until`` days are the first day no longer so.
 
-    ``district`` and ``residency`` are where the person is held to live now, empty when nothing
-    says so or when it is outside the city.
+    The first three are as the newest report says them. ``district`` and ``residency`` are where
+    the person is held to live now, empty when nothing says so or when it is outside the city.
     """
 
+    born_on: int | None
+    household: str
+    points: int | None
     alive: bool
     died_on: int | None
-    born_on: int | None
     sex: str
     district: str
     residency: str
-    household: str
     known_from: int | None
     known_until: int | None
     managed_from: int | None
@@ -33,7 +34,6 @@ class Person(NamedTuple):
     resident_from: int | None
     resident_until: int | None
     registered_until: int | None
-    points: int | None
     last_evidence: int | None
 
 
@@ -59,15 +59,15 @@ def person(known: Tally) -> Person:
     line = known.presence
     district, residency = _home(line, by_day)
     return Person(
+        born_on,
+        household or "",
+        points,
         known.death is None,
         known.death.body[DAY] if known.death else None,
-        born_on,
         known.sex,
         district,
         residency,
-        household or "",
         *(_spells(line) if line else _NO_SPELLS),
-        points,
         line.last_evidence if line else None,
     )
 

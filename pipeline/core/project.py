@@ -34,6 +34,14 @@ def project(reports: Sequence[Report], priorities: Mapping[str, int]) -> Tally:
         priorities: of the registered sources.
     """
     standing, conflicts = facts(reports, priorities)
+    tally = project_facts(standing)
+    for conflict in conflicts:
+        _raise_conflict(tally, conflict)
+    return tally
+
+
+def project_facts(standing: list[Fact]) -> Tally:
+    """Everything that the standing facts of one person come to."""
     tally = Tally(standing)
     counted = _choose(tally)
     _settle_sex(tally)
@@ -44,8 +52,6 @@ def project(reports: Sequence[Report], priorities: Mapping[str, int]) -> Tally:
         if rule.evidence(fact):
             evidence.append(fact)
     _count_presence(tally, evidence)
-    for conflict in conflicts:
-        _raise_conflict(tally, conflict)
     return tally
 
 

@@ -76,7 +76,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--records", type=int, required=True)
-    gc.set_threshold(200_000, 20, 50)
+    gc.set_threshold(1_000_000, 20, 50)
     print(json.dumps(asyncio.run(measure(parser.parse_args()))))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import pipeline.core.alone as alone_module
 import pipeline.core.facts as facts_module
 import pipeline.core.ledger as ledger_module
 import pipeline.core.presence as presence_module
@@ -138,6 +139,15 @@ MUTANTS: list[Callable[[pytest.MonkeyPatch], None]] = [
 ]
 
 
+@pytest.fixture
+def nothing_remembered() -> Iterator[None]:
+    """What the right ledger remembers would hide a broken one, and the other way round."""
+    alone_module._remembered.cache_clear()
+    yield
+    alone_module._remembered.cache_clear()
+
+
+@pytest.mark.usefixtures("nothing_remembered")
 @pytest.mark.parametrize("mutate", MUTANTS, ids=lambda mutate: mutate.__name__.strip("_"))
 def test_the_law_catches_a_broken_ledger(
     mutate: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path

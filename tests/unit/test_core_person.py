@@ -21,7 +21,7 @@ def some(of: Person, **expected: Any) -> None:
 
 
 def test_nobody() -> None:
-    assert row() == Person(True, None, None, "9", "", "", "", *(None,) * 9)
+    assert row() == Person(None, "", None, True, None, "9", "", "", *(None,) * 8)
 
 
 def test_child_with_hukou() -> None:

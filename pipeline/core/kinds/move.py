@@ -1,6 +1,6 @@
 """Moves between districts and across the city's border."""
 
-from pipeline.core.body import Body, Document, Fact, day, district
+from pipeline.core.body import HOUSEHOLD, RESIDENCY, SEX, Body, Document, Fact, day, district
 from pipeline.core.calendars import DAYS, year_of
 from pipeline.core.kinds.rule import Rule
 from pipeline.core.tally import Tally
@@ -44,4 +44,13 @@ def _other_end(code: str) -> str:
     return "within" if code in INSIDE else "outside"
 
 
-RULE = Rule(body, count, evidence=lambda _: True)
+def counted(body: Body) -> Body | None:
+    """Of a migrant: without household, birth day, and which place outside the city it was."""
+    if body[RESIDENCY] == "hukou":
+        return None
+    origin, target = body[ORIGIN], body[TARGET]
+    ends = (origin if origin in INSIDE else "", target if target in INSIDE else "")
+    return (*body[:HOUSEHOLD], None, None, body[SEX], *ends)
+
+
+RULE = Rule(body, count, evidence=lambda _: True, counted=counted)

@@ -1,6 +1,6 @@
 """Acts on residence registrations; what they mean for presence is the timeline's."""
 
-from pipeline.core.body import Body, Document, Fact, day, district
+from pipeline.core.body import HOUSEHOLD, SEX, Body, Document, Fact, day, district
 from pipeline.core.calendars import DAYS
 from pipeline.core.kinds.rule import Rule
 from pipeline.core.tally import Tally
@@ -30,4 +30,9 @@ def count(tally: Tally, fact: Fact) -> None:
     tally.add("permits", place, effective_on, residency, fact.sex, fact.body[ACTION])
 
 
-RULE = Rule(body, count, evidence=lambda _: True)
+def counted(body: Body) -> Body:
+    """Without household, birth day and points."""
+    return (*body[:HOUSEHOLD], None, None, *body[SEX:POINTS], None)
+
+
+RULE = Rule(body, count, evidence=lambda _: True, counted=counted)

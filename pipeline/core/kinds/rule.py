@@ -13,7 +13,8 @@ class Rule:
 
     ``once``: a person has one such fact at most; ``grace``: days after the day of death on which
     a fact still counts; ``evidence``: whether a fact can say where a person lives or stops living
-    (:mod:`pipeline.core.presence` knows how).
+    (:mod:`pipeline.core.presence` knows how); ``counted``: the body without what no count of a
+    person's only report depends on, where many reports then are alike, else ``None``.
     """
 
     body: Callable[[Document], Body]
@@ -21,3 +22,4 @@ class Rule:
     once: bool = False
     grace: int = 0
     evidence: Callable[[Fact], bool] = lambda _: False
+    counted: Callable[[Body], Body | None] = lambda _: None
