@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -41,8 +40,6 @@ REJECTED_COLUMNS = (
 _LAST_MS = (LAST_DAY - 365) * 86_400_000
 """The last timestamp taken (a CreateTime may be anything, 2**62 too): days that follow from an
 event are up to a year later, and the store's last day is in 2299."""
-_HOUR_MS = 3_600_000
-"""Local days begin with an hour, all since 1970."""
 _ROOM = 16 * 1024
 """Left in a Kafka message for headers. A packed message may be larger than Kafka takes unpacked:
 of it the beginning is kept."""
@@ -161,7 +158,6 @@ class Intake:
         accepted: list[JournalRecord] = []
         refused: list[Refused] = []
         kinds: Counter[tuple[str, str]] = Counter()
-        days: dict[int, date] = {}
         for record in batch.records:
             timestamp = record.timestamp
             event = read(record.value, record.key)
@@ -170,10 +166,7 @@ class Intake:
             if isinstance(event, Refusal):
                 fault: Refusal | None = event
             elif 0 <= timestamp <= _LAST_MS:
-                hour = timestamp // _HOUR_MS
-                if hour not in days:
-                    days[hour] = day_date(local_day(timestamp))
-                fault = check(event, topic, days[hour], sources)
+                fault = check(event, topic, day_date(local_day(timestamp)), sources)
             else:
                 fault = _UNTIMELY
             if fault is not None:

@@ -109,10 +109,10 @@ def suspect(raw: bytes) -> bool:
 
     Escapes can hide the digits (``\u0033``) or what stands beside them.
     """
-    shape = raw.translate(_SHAPE)
+    shape, escaped = raw.translate(_SHAPE), b"\\" in raw
     if _RUN not in shape:
-        return b"\\" in raw and b"\\u003" in raw
-    if b"\\" in raw:
+        return escaped and b"\\u003" in raw
+    if escaped:
         return True
     return _LONG_SHAPE in shape or _LONG_X_SHAPE in shape or _SHORT_SHAPE in shape
 

@@ -66,12 +66,9 @@ def _explain(raw: bytes, key: bytes | None) -> Event | Refusal:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return Refusal(Code.NOT_JSON, "The message is no JSON in UTF-8.")
-    is_object = isinstance(document, dict)
-    if identity.in_key(key) or (
-        (identity.suspect(raw) or not is_object) and identity.found_in(raw)
-    ):
+    if identity.in_key(key) or identity.found_in(raw):
         return _plain_identity()
-    if not is_object:
+    if not isinstance(document, dict):
         return Refusal(Code.SCHEMA, "The message is no JSON object.")
     present = {name: value for name, value in document.items() if value is not None}
     adapter: TypeAdapter[Event] = VOID if present.get("void") is True else EVENT

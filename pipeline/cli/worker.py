@@ -1,7 +1,6 @@
 """``popflow worker``: one worker process."""
 
 import asyncio
-import gc
 import resource
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import click
 
 from consumers.store.client import Store
-from pipeline.app import Worker
+from pipeline.app import Worker, look_for_cycles_seldom
 from pipeline.cli.common import data_option, fail, settings
 from pipeline.cli.processes import log_to_stderr, with_port, with_servers
 from pipeline.settings import Settings
@@ -30,9 +29,7 @@ def worker(data: Path | None, **given: Any) -> None:
     chosen = with_port(with_servers(settings(data, **given)))
     log_to_stderr(chosen)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no event to the disk
-    # A batch makes hundreds of thousands of tuples and no cycles: looking for some while it is
-    # worked on costs a tenth of the time.
-    gc.set_threshold(1_000_000, 20, 50)
+    look_for_cycles_seldom()
     asyncio.run(_run(chosen))
 
 

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from pipeline.core.body import BORN_ON, HOUSEHOLD, Body, Fact
+from pipeline.core.body import Body, Fact
 from pipeline.core.kinds import RULES
-from pipeline.core.kinds.permit import POINTS
-from pipeline.core.person import Person, person
+from pipeline.core.person import Person, like, person
 from pipeline.core.project import project, project_facts
 from pipeline.core.reports import BODY, KIND, RECORD_ID, Report
 from pipeline.core.tally import Cell, Finding, Tally
@@ -41,9 +40,7 @@ def alone(report: Report) -> Alone:
             Finding(code, kind, record_id, source, day, district)
             for code, _, _, source, day, district in findings
         ]
-    points = body[POINTS] if kind == "permit" else None
-    said = (body[BORN_ON], body[HOUSEHOLD] or "", points)
-    return Alone(counts, findings, Person._make((*said, *known[len(said) :])))
+    return Alone(counts, findings, like(known, kind, body))
 
 
 def outcome(reports: Sequence[Report], priorities: Mapping[str, int]) -> Tally | Alone:

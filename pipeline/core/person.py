@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pipeline.core.body import BORN_ON, DAY, HOUSEHOLD, PLACE, RESIDENCY, Fact
+from pipeline.core.body import BORN_ON, DAY, HOUSEHOLD, PLACE, RESIDENCY, Body, Fact
 from pipeline.core.kinds.move import TARGET
 from pipeline.core.kinds.permit import POINTS
 from pipeline.core.presence import Presence, Span, Stay
@@ -40,6 +40,13 @@ class Person(NamedTuple):
 _Bound = int | None
 _Spells = tuple[_Bound, _Bound, _Bound, _Bound, _Bound, _Bound, _Bound]
 _NO_SPELLS: _Spells = (None, None, None, None, None, None, None)
+
+
+def like(other: Person, kind: str, body: Body) -> Person:
+    """The row of a person's only report, which differs from another's in what is not counted."""
+    points = body[POINTS] if kind == "permit" else None
+    said = (body[BORN_ON], body[HOUSEHOLD] or "", points)
+    return Person._make((*said, *other[len(said) :]))
 
 
 def person(known: Tally) -> Person:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import resource
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from consumers.store.client import Store
-from pipeline.app import Worker
+from pipeline.app import Worker, look_for_cycles_seldom
 from pipeline.batch_window import Batch
 from pipeline.settings import Settings
 
@@ -76,7 +75,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--records", type=int, required=True)
-    gc.set_threshold(1_000_000, 20, 50)
+    look_for_cycles_seldom()
     print(json.dumps(asyncio.run(measure(parser.parse_args()))))
 
 
