@@ -1,7 +1,6 @@
 """The source registry as the workers see it: never older than the batch it is used for."""
 
 import asyncio
-import time
 from base64 import b64decode
 from types import MappingProxyType
 from typing import NamedTuple
@@ -10,11 +9,6 @@ from consumers.store.client import Store
 from pipeline.signatures import Keys
 from pipeline.writing import until_stored
 from schemas.sources import Priorities
-
-_PAUSES = 4
-"""So many times as long as a question took is the pause before the next: on a machine that has too
-much to do, the engine spends a fifth of its time on it at most."""
-_LONGEST_PAUSE = 0.25
 
 
 class Registered(NamedTuple):
@@ -37,8 +31,8 @@ class Registry:
     """Registered sources, asked for before every batch and read again when they changed.
 
     ``popflow source add`` has written before it returns, so an event published after it meets
-    the new registry. One question (2–5 ms on a calm machine) for all batches that came while the
-    one before was answered, or in the pause after it, is what that certainty costs.
+    the new registry. One question (2–5 ms) for all batches that came while the one before was
+    answered is what that certainty costs.
     """
 
     def __init__(self, store: Store) -> None:
@@ -46,7 +40,6 @@ class Registry:
         self._version: tuple[int, ...] = ()
         self._registered = Registered({}, {})
         self._asking = asyncio.Lock()
-        self._pause = 0.0
         self._next: asyncio.Task[Registered] | None = None
 
     async def current(self) -> Registered:
@@ -57,12 +50,8 @@ class Registry:
 
     async def _ask(self) -> Registered:
         async with self._asking:
-            await asyncio.sleep(self._pause)
             self._next = None
-            began = time.perf_counter()
-            registered = await until_stored(lambda: asyncio.to_thread(self._read))
-            self._pause = min(_PAUSES * (time.perf_counter() - began), _LONGEST_PAUSE)
-            return registered
+            return await until_stored(lambda: asyncio.to_thread(self._read))
 
     def _read(self) -> Registered:
         version = self._store.query(

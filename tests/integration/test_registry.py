@@ -50,7 +50,7 @@ def test_an_answer_is_never_older_than_the_question(
 def test_who_asks_together_is_answered_together(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first, and all who came while it was answered or in the pause after it."""
+    """The first, and all who came while it was answered."""
     questions = []
     ask = store.query
 
