@@ -34,10 +34,10 @@ _LONG_SHAPE = b" " + b"0" * 18 + b" "
 _LONG_X_SHAPE = b" " + b"0" * 17 + b"x "
 _SHORT_SHAPE = b" " + _RUN + b" "
 _LITERAL = re.compile(
-    r'"(?P<string>[^"\\]*(?:\\.[^"\\]*)*)"(?P<colon>\s*:)?|(?P<number>-?[0-9][0-9.eE+-]*)',
+    r'"(?P<string>[^"\\]*(?:\\.[^"\\]*)*)"|(?P<number>-?[0-9][0-9.eE+-]*)',
     re.DOTALL,
 )
-"""Every string and number of a valid JSON text; a string before a colon is a key."""
+"""Every string, keys too, and every number of a valid JSON text."""
 _KEPT_ESCAPE = r"\\u0022|\\u005[cC]|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 """Quotes, backslashes and halves of characters, which unfolding leaves as they are."""
 _START = rf"(?:(?<![0-9A-Za-z])|(?<=\\[nrtbf])|(?<={_KEPT_ESCAPE}))"
@@ -99,7 +99,7 @@ def found_in(raw: bytes) -> bool:
             text = json.loads(f'"{text}"', strict=False)
         if len(text) < _SHORTEST:
             continue
-        if _holds_long(text) or (literal["colon"] is None and _is_whole_short(text)):
+        if _holds_long(text) or _is_whole_short(text):
             return True
     return False
 

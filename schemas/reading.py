@@ -21,7 +21,7 @@ from schemas.topics import MAX_EVENT_BYTES
 _ONE_DAY = timedelta(days=1)
 _LONGEST_PLACE = 80
 _OF_NO_KIND = f"kind: Input should be one of {', '.join(KINDS)}"
-"""In place of pydantic's words, which quote what was sent."""
+"""In place of pydantic's words, which quote what was sent or speak of discriminators."""
 _NOT_AFTER_THE_ACT = {
     model: tuple(
         name
@@ -84,7 +84,7 @@ def _describe(error: ValidationError) -> str:
     """The fields that do not fit, without what they held."""
     faults = [
         f"{_place(fault['loc'])}: {fault['msg']}"
-        if fault["type"] != "union_tag_invalid"
+        if fault["type"] not in ("union_tag_invalid", "union_tag_not_found")
         else _OF_NO_KIND
         for fault in error.errors(include_url=False, include_context=False, include_input=False)
     ]

@@ -182,3 +182,10 @@ def test_a_kind_that_does_not_exist_is_not_quoted() -> None:
     found = read(spelled({**event("birth"), "kind": "m320502195006150016ve"}))
     assert isinstance(found, Refusal)
     assert found.detail == f"kind: Input should be one of {', '.join(KINDS)}."
+
+
+@pytest.mark.parametrize("text", ["{}", '{"kind": null}'])
+def test_a_message_without_a_kind_is_told_the_kinds(text: str) -> None:
+    found = read(text.encode())
+    assert isinstance(found, Refusal)
+    assert found.detail == f"kind: Input should be one of {', '.join(KINDS)}."

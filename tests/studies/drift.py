@@ -152,7 +152,7 @@ class Outcome:
 
     Attributes:
         alarms: numbers of alarms in each ten-year history without a change.
-        delays: days to the alarm after the change, by ratio; NaN: not within five years.
+        delays: days to the alarm after the change, by ratio; infinite: not within five years.
     """
 
     alarms: list[int]
@@ -165,8 +165,7 @@ class Outcome:
 
     def delay(self, ratio: float) -> str:
         """Median, ninth decile, and how many were never seen."""
-        days = np.array(self.delays[ratio])
-        ordered = np.sort(np.where(np.isnan(days), np.inf, days))
+        ordered = np.sort(self.delays[ratio])
         middle, late = (ordered[math.ceil(q * len(ordered)) - 1] for q in (0.5, 0.9))
         shown = (f"{d:.0f}" if np.isfinite(d) else f"> {WATCHED}" for d in (middle, late))
         return " / ".join(shown)
@@ -195,7 +194,7 @@ def simulate(
             looked = Looked(series, CHANGE)
             for key in methods:
                 after = [day for day in METHODS[key][1](looked) if day >= CHANGE]
-                delay = float(after[0] - CHANGE) if after else math.nan
+                delay = float(after[0] - CHANGE) if after else math.inf
                 found[key].delays[ratio].append(delay)
     return found
 
