@@ -35,11 +35,14 @@ class Lane:
         """
         if not self._flooded:
             return
+        # Not asyncio.wait_for: before Python 3.12 it may swallow a cancellation, also a limit's.
+        clock = asyncio.get_running_loop().time
+        ends = clock() + limits.gather_seconds
         with suppress(TimeoutError):
-            async with asyncio.timeout(limits.gather_seconds):
-                while sum(map(len, self.waiting)) < limits.batch_records:
-                    self._grown.clear()
-                    await asyncio.wait_for(self._grown.wait(), limits.pause_seconds)
+            while sum(map(len, self.waiting)) < limits.batch_records:
+                self._grown.clear()
+                async with asyncio.timeout(min(limits.pause_seconds, ends - clock())):
+                    await self._grown.wait()
 
     def take(self, limits: Limits, holds: Callable[[Batch], bool]) -> list[Batch]:
         """All that waits, as far as one batch may go; not what was given up."""
