@@ -238,7 +238,8 @@ VOIDS: dict[str, type[Event]] = {kind: _withdrawal(kind, model) for kind, model 
 """Every kind's withdrawal, when it is sent without the kind's own fields."""
 
 EVENT: TypeAdapter[Event] = TypeAdapter(
-    Annotated[reduce(or_, KINDS.values()), Field(discriminator="kind")]  # type: ignore[arg-type]
+    Annotated[reduce(or_, KINDS.values()), Field(discriminator="kind")],  # type: ignore[arg-type]
+    config=ConfigDict(cache_strings="keys"),  # values seldom come again: a fifth of the time
 )
 """Validates one event of any kind."""
 

@@ -122,10 +122,11 @@ class Watch:
             self._looking = asyncio.create_task(self._look())
         try:
             while True:
-                try:
-                    yield await asyncio.wait_for(inbox.get(), HEARTBEAT)
-                except TimeoutError:
-                    yield None
+                message: Message | None = None
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(HEARTBEAT):
+                        message = await inbox.get()
+                yield message
         finally:
             self._listeners.discard(inbox)
             if not self._listeners and self._looking is not None:
