@@ -17,6 +17,23 @@ INSTANT_PATTERN = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?"
     r"(Z|[+-][0-9]{2}:[0-9]{2})$"
 )
+RECORD_ID_PATTERN = r"^[A-Za-z0-9._:/-]{1,64}$"
+SOURCE_PATTERN = r"^(health|police)\.\S{1,64}$"
+PSEUDONYM_PATTERN = r"^[0-9a-f]{32}$"
+DISTRICT_PATTERN = r"^[0-9]{6}$"
+ICD_PATTERN = r"^[A-Z][0-9]{2}(\.?[0-9A-Za-z]{1,10})?[+*]?$"
+DEFECT_PATTERN = r"^Q[0-9]{2}(\.?[0-9A-Za-z]{1,10})?[+*]?$"
+EXAMPLES = {
+    DAY_PATTERN: ("a day written YYYY-MM-DD", "2016-02-29"),
+    INSTANT_PATTERN: ("a moment with its offset", "2016-02-29T08:30:00+08:00"),
+    RECORD_ID_PATTERN: ("at most 64 ASCII letters, digits and ._:/-", "B-2016/000123"),
+    SOURCE_PATTERN: ("the sector, a dot and a name", "health.maternity"),
+    PSEUDONYM_PATTERN: ("a pseudonym of 32 digits 0-9 a-f", "0123456789abcdef" * 2),
+    DISTRICT_PATTERN: ("a district's six digits (GB/T 2260)", "320505"),
+    ICD_PATTERN: ("an ICD-10 code", "I10.x00x002"),
+    DEFECT_PATTERN: ("an ICD-10 code of chapter XVII", "Q69.0"),
+}
+"""What is asked for where a pattern stands, for people, and one that is right."""
 _YEAR = "([0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
 _LEAP_YEAR = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579][26])00)"
 _CALENDAR = (
@@ -74,22 +91,22 @@ Instant = Annotated[
 ]
 """A moment with its offset from UTC: RFC 3339, but seconds may be left out."""
 
-RecordId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/-]{1,64}$")]
+RecordId = Annotated[str, StringConstraints(pattern=RECORD_ID_PATTERN)]
 """Number of one act, the same whoever reports it."""
 
-Source = Annotated[str, StringConstraints(pattern=r"^(health|police)\.\S{1,64}$")]
+Source = Annotated[str, StringConstraints(pattern=SOURCE_PATTERN)]
 """Publisher as ``<sector>.<name>``, listed in the source registry."""
 
-Pseudonym = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Pseudonym = Annotated[str, StringConstraints(pattern=PSEUDONYM_PATTERN)]
 """First 32 hex digits of a keyed hash over an identity number, made at the publisher's."""
 
-DistrictCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+DistrictCode = Annotated[str, StringConstraints(pattern=DISTRICT_PATTERN)]
 """GB/T 2260 code of a county-level district; ``000000`` = unknown or abroad (moves only)."""
 
-IcdCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][0-9]{2}(\.?[0-9A-Za-z]{1,10})?[+*]?$")]
+IcdCode = Annotated[str, StringConstraints(pattern=ICD_PATTERN)]
 """ICD-10 with or without dot and Chinese extension, for example ``I10.x00x002``."""
 
-DefectCode = Annotated[str, StringConstraints(pattern=r"^Q[0-9]{2}(\.?[0-9A-Za-z]{1,10})?[+*]?$")]
+DefectCode = Annotated[str, StringConstraints(pattern=DEFECT_PATTERN)]
 """ICD-10 chapter XVII, congenital malformations."""
 
 Sex = Literal["0", "1", "2", "9"]

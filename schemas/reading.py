@@ -10,11 +10,13 @@ from typing import Any
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from schemas import identity
 from schemas.clock import FIRST_DAY, LAST_VALID, local_date
 from schemas.districts import COUNTED_AS, NOWHERE, is_known
 from schemas.events import EVENT, KINDS, VOID, VOIDS, Event
+from schemas.fields import EXAMPLES
 from schemas.refusals import Code, Refusal
 from schemas.topics import MAX_EVENT_BYTES
 
@@ -82,13 +84,18 @@ def _explain(raw: bytes, key: bytes | None) -> Event | Refusal:
 
 def _describe(error: ValidationError) -> str:
     """The fields that do not fit, without what they held."""
-    faults = [
-        f"{_place(fault['loc'])}: {fault['msg']}"
-        if fault["type"] not in ("union_tag_invalid", "union_tag_not_found")
-        else _OF_NO_KIND
-        for fault in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    return identity.mask("; ".join(faults[:8])) + "."
+    faults = error.errors(include_url=False, include_input=False)[:8]
+    return identity.mask("; ".join(map(_fault, faults))) + "."
+
+
+def _fault(fault: ErrorDetails) -> str:
+    if fault["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return _OF_NO_KIND
+    words = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "string_pattern_mismatch" and fault["ctx"]["pattern"] in EXAMPLES:
+        asked, example = EXAMPLES[fault["ctx"]["pattern"]]
+        words = f"Input should be {asked}, such as {example}"
+    return f"{_place(fault['loc'])}: {words}"
 
 
 def _place(steps: Sequence[int | str]) -> str:

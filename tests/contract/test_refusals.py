@@ -1,14 +1,25 @@
 """The order of the refusal codes, the size limit, impossible dates, what a refusal says."""
 
 import json
+import re
 from datetime import date
 
 import pytest
 
-from schemas.events import KINDS
+from schemas.events import EVENT, KINDS
+from schemas.fields import EXAMPLES
 from schemas.reading import check, read
 from schemas.refusals import MENDS, TITLES, Code, Refusal
 from tests.contract.support import KNOWN_ON, LEGAL, SMALLEST, SOURCES, event, spelled, verdict
+
+
+def _patterns(schema: object) -> set[str]:
+    """Every pattern of a validator."""
+    if isinstance(schema, dict):
+        found = set().union(*map(_patterns, schema.values()))
+        return found | {schema["pattern"]} if "pattern" in schema else found
+    return set().union(*map(_patterns, schema)) if isinstance(schema, list) else set()
+
 
 IN_ORDER = (
     *("too_large", "not_json", "plain_identity", "schema", "wrong_topic", "unknown_source"),
@@ -167,6 +178,19 @@ def test_refusal_says_what_and_how_but_no_value() -> None:
     assert secret not in refusal.reason
     assert MENDS[Code.SCHEMA][0] in refusal.reason
     assert MENDS[Code.SCHEMA][1] in refusal.reason
+
+
+def test_a_wrong_spelling_is_told_by_an_example() -> None:
+    refusal = read(spelled(event("move", to_district="Wujiang")))
+    assert isinstance(refusal, Refusal)
+    assert refusal.detail == (
+        "to_district: Input should be a district's six digits (GB/T 2260), such as 320505."
+    )
+
+
+@pytest.mark.parametrize("pattern", sorted(_patterns(EVENT.core_schema)))
+def test_every_spelling_has_an_example_that_is_right(pattern: str) -> None:
+    assert re.fullmatch(pattern, EXAMPLES[pattern][1])
 
 
 def test_source_is_asked_of_the_registry() -> None:
