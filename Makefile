@@ -6,7 +6,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/installed
 INSTALLED_DEV := $(VENV)/installed-dev
 LOCK := $(RUN) -m uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-	--custom-compile-command "make lock" --group build
+	--custom-compile-command "make lock"
 
 # The first Python that is new enough and can make virtual environments; PYTHON=… names another.
 SUITS := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
@@ -18,7 +18,8 @@ $(shell [ -x $(RUN) ] || rm -f $(INSTALLED) $(INSTALLED_DEV))
 
 # Tests that start no stack come first: most of what breaks is seen in two minutes.
 QUICK := tests/unit tests/contract tests/laws
-TEST := $(RUN) -m pytest -q -m "not long" --numprocesses auto --dist loadfile
+PYTEST := $(RUN) -m pytest -q --numprocesses auto --dist loadfile
+TEST := $(PYTEST) -m "not long"
 
 .DEFAULT_GOAL := help
 .PHONY: help install up test test-long bench tools check lint lock generate
@@ -36,8 +37,9 @@ test: tools lint ## all checks and all tests but the long ones
 	@$(TEST) $(QUICK)
 	@$(TEST) $(patsubst %,--ignore=%,$(QUICK)) tests
 
-test-long: tools $(INSTALLED_DEV) ## the tests that run for minutes
-	@$(RUN) -m pytest -q -m long
+test-long: tools $(INSTALLED_DEV) ## the tests that run for minutes; Go is fetched for two of them
+	@$(PIP) install --quiet --require-hashes --requirement requirements-long.lock
+	@$(PYTEST) -m long
 
 bench: $(INSTALLED_DEV) ## measure throughput and delay on this machine
 	@$(RUN) -m tests.bench
@@ -62,9 +64,10 @@ generate: $(INSTALLED_DEV) ## write the generated documents and tables anew
 	@$(RUN) -m deploy.k8s
 
 lock: $(INSTALLED_DEV) ## resolve the dependencies anew; UPGRADE=--upgrade takes newer ones
-	@$(LOCK) $(UPGRADE) --output-file requirements.lock pyproject.toml
-	@$(LOCK) $(UPGRADE) --output-file requirements-dev.lock --extra dev \
+	@$(LOCK) $(UPGRADE) --output-file requirements.lock --group build pyproject.toml
+	@$(LOCK) $(UPGRADE) --output-file requirements-dev.lock --group build --extra dev \
 		--constraint requirements.lock pyproject.toml
+	@$(LOCK) $(UPGRADE) --output-file requirements-long.lock --group long
 
 $(RUN):
 	@[ -n "$(PYTHON)" ] || { echo "popflow needs Python 3.11 or newer with its venv module\

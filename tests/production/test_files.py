@@ -116,7 +116,7 @@ class TestCompose:
         """compose-go, by the Go toolchain: undefined references, cycles, wrong types."""
         loader = Path(__file__).parent / "compose"
         done = subprocess.run(
-            ["go", "run", ".", str(ROOT / "docker-compose.yml")],
+            [TOOLS / "go", "run", ".", str(ROOT / "docker-compose.yml")],
             cwd=loader,
             capture_output=True,
             text=True,
