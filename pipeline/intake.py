@@ -94,10 +94,20 @@ _MAY_HOLD_IDENTITY = (Code.TOO_LARGE, Code.NOT_JSON, Code.PLAIN_IDENTITY)
 """Any other refusal follows a look that found none: masking would only damage what has to be
 mended and sent again (15 digits inside a record's number are no identity number)."""
 _UNTIMELY = Refusal(
-    Code.IMPOSSIBLE_DATE, "The message's timestamp is no time from 1970 to 2298 in milliseconds."
+    Code.IMPOSSIBLE_DATE,
+    "消息时间戳（毫秒）不在 1970 至 2298 年之间。",
+    "The message's timestamp is no time from 1970 to 2298 in milliseconds.",
 )
-_FORGOTTEN = Refusal(Code.FORGOTTEN, "The event is about a person who was forgotten.")
-_IN_HEADER = Refusal(Code.PLAIN_IDENTITY, "A header of the message holds a plain identity number.")
+_FORGOTTEN = Refusal(
+    Code.FORGOTTEN,
+    "该事件涉及已被遗忘的人。",
+    "The event is about a person who was forgotten.",
+)
+_IN_HEADER = Refusal(
+    Code.PLAIN_IDENTITY,
+    "消息头含明文身份证号码。",
+    "A header of the message holds a plain identity number.",
+)
 
 
 class Intake:

@@ -21,10 +21,22 @@ Keys = Mapping[str, tuple[str, bytes]]
 LATER = (Code.UNKNOWN_DISTRICT, Code.IMPOSSIBLE_DATE)
 """Refusals that a wrong signature comes before."""
 
-_UNSIGNED = Refusal(Code.BAD_SIGNATURE, "The source signs its events, and this one is not signed.")
-_UNKNOWN_KEY = Refusal(Code.BAD_SIGNATURE, "The message is signed with a key that is not known.")
-_WRONG = Refusal(Code.BAD_SIGNATURE, "The signature does not fit the message.")
-_OTHER = Refusal(Code.SOURCE_MISMATCH, "The message is signed with the key of another source.")
+_UNSIGNED = Refusal(
+    Code.BAD_SIGNATURE,
+    "该来源的事件须签名，此事件未签名。",
+    "The source signs its events, and this one is not signed.",
+)
+_UNKNOWN_KEY = Refusal(
+    Code.BAD_SIGNATURE,
+    "签名所用密钥未登记。",
+    "The message is signed with a key that is not known.",
+)
+_WRONG = Refusal(Code.BAD_SIGNATURE, "签名与消息不符。", "The signature does not fit the message.")
+_OTHER = Refusal(
+    Code.SOURCE_MISMATCH,
+    "消息由其他来源的密钥签名。",
+    "The message is signed with the key of another source.",
+)
 
 
 def faults(topic: str, records: Sequence[Any], keys: Keys) -> dict[int, Refusal]:

@@ -45,7 +45,7 @@ def refused(line: int, refusal: Refusal, detail: str = "") -> Fault:
     """The fault that a refusal is; ``detail`` says it in the words of the table."""
     mend_zh, mend_en = MENDS[refusal.code]
     title_zh, _ = TITLES[refusal.code]
-    mend = f"{mend_en} {title_zh}。{mend_zh}"
+    mend = f"{mend_en} {title_zh}：{refusal.detail_zh}{mend_zh}"
     return Fault(line, detail or refusal.detail, code=refusal.code.value, mend=mend)
 
 

@@ -9,6 +9,7 @@ from operator import or_
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model, model_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.fields import (
     Action,
@@ -156,7 +157,9 @@ class Permit(Event):
     @model_validator(mode="after")
     def _has_an_end(self) -> "Permit":
         if self.valid_until is None and self.action != "cancel" and not self.void:
-            raise ValueError("valid_until is required unless the action is cancel")
+            raise PydanticCustomError(
+                "no_end", "valid_until is required unless the action is cancel"
+            )
         return self
 
 

@@ -24,16 +24,32 @@ DISTRICT_PATTERN = r"^[0-9]{6}$"
 ICD_PATTERN = r"^[A-Z][0-9]{2}(\.?[0-9A-Za-z]{1,10})?[+*]?$"
 DEFECT_PATTERN = r"^Q[0-9]{2}(\.?[0-9A-Za-z]{1,10})?[+*]?$"
 EXAMPLES = {
-    DAY_PATTERN: ("a day written YYYY-MM-DD", "2016-02-29"),
-    INSTANT_PATTERN: ("a moment with its offset", "2016-02-29T08:30:00+08:00"),
-    RECORD_ID_PATTERN: ("at most 64 ASCII letters, digits and ._:/-", "B-2016/000123"),
-    SOURCE_PATTERN: ("the sector, a dot and a name", "health.maternity"),
-    PSEUDONYM_PATTERN: ("a pseudonym of 32 digits 0-9 a-f", "0123456789abcdef" * 2),
-    DISTRICT_PATTERN: ("a district's six digits (GB/T 2260)", "320505"),
-    ICD_PATTERN: ("an ICD-10 code", "I10.x00x002"),
-    DEFECT_PATTERN: ("an ICD-10 code of chapter XVII", "Q69.0"),
+    DAY_PATTERN: ("日期 YYYY-MM-DD", "a day written YYYY-MM-DD", "2016-02-29"),
+    INSTANT_PATTERN: ("带时区的时刻", "a moment with its offset", "2016-02-29T08:30:00+08:00"),
+    RECORD_ID_PATTERN: (
+        "至多 64 位英文字母、数字和 ._:/-",
+        "at most 64 ASCII letters, digits and ._:/-",
+        "B-2016/000123",
+    ),
+    SOURCE_PATTERN: ("部门、点和名称", "the sector, a dot and a name", "health.maternity"),
+    PSEUDONYM_PATTERN: (
+        " 32 位代号（0-9 a-f）",
+        "a pseudonym of 32 digits 0-9 a-f",
+        "0123456789abcdef" * 2,
+    ),
+    DISTRICT_PATTERN: (
+        "六位区划代码（GB/T 2260）",
+        "a district's six digits (GB/T 2260)",
+        "320505",
+    ),
+    ICD_PATTERN: (" ICD-10 编码", "an ICD-10 code", "I10.x00x002"),
+    DEFECT_PATTERN: (
+        " ICD-10 第十七章编码",
+        "an ICD-10 code of chapter XVII",
+        "Q69.0",
+    ),
 }
-"""What is asked for where a pattern stands, for people, and one that is right."""
+"""What is asked for where a pattern stands, Chinese and English, and one that is right."""
 _YEAR = "([0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
 _LEAP_YEAR = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579][26])00)"
 _CALENDAR = (

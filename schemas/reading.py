@@ -4,26 +4,22 @@ The same two steps serve the pipeline's intake and a publisher's check before se
 :func:`read` looks at the message alone, :func:`check` at where and when it arrived.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from schemas import identity
 from schemas.clock import FIRST_DAY, LAST_VALID, local_date
 from schemas.districts import COUNTED_AS, NOWHERE, is_known
 from schemas.events import EVENT, KINDS, VOID, VOIDS, Event
-from schemas.fields import EXAMPLES
+from schemas.faults import described
 from schemas.refusals import Code, Refusal
 from schemas.topics import MAX_EVENT_BYTES
 
 _ONE_DAY = timedelta(days=1)
-_LONGEST_PLACE = 80
-_OF_NO_KIND = f"kind: Input should be one of {', '.join(KINDS)}"
-"""In place of pydantic's words, which quote what was sent or speak of discriminators."""
 _NOT_AFTER_THE_ACT = {
     model: tuple(
         name
@@ -43,9 +39,10 @@ def read(raw: bytes | None, key: bytes | None = None) -> Event | Refusal:
         key: the message's key, looked at for plain identity numbers only.
     """
     if raw is None:
-        return Refusal(Code.NOT_JSON, "The message is empty.")
+        return Refusal(Code.NOT_JSON, "消息为空。", "The message is empty.")
     if len(raw) > MAX_EVENT_BYTES:
-        return Refusal(Code.TOO_LARGE, f"The message has {len(raw)} bytes.")
+        size = len(raw)
+        return Refusal(Code.TOO_LARGE, f"消息有 {size} 字节。", f"The message has {size} bytes.")
     suspect = identity.suspect(raw)
     try:
         event: Event = _validate(raw)
@@ -59,7 +56,11 @@ def read(raw: bytes | None, key: bytes | None = None) -> Event | Refusal:
 
 
 def _plain_identity() -> Refusal:
-    return Refusal(Code.PLAIN_IDENTITY, "The message holds a plain identity number.")
+    return Refusal(
+        Code.PLAIN_IDENTITY,
+        "消息含明文身份证号码。",
+        "The message holds a plain identity number.",
+    )
 
 
 def _explain(raw: bytes, key: bytes | None) -> Event | Refusal:
@@ -67,44 +68,23 @@ def _explain(raw: bytes, key: bytes | None) -> Event | Refusal:
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        return Refusal(Code.NOT_JSON, "The message is no JSON in UTF-8.")
+        return Refusal(
+            Code.NOT_JSON, "消息不是 UTF-8 编码的 JSON。", "The message is no JSON in UTF-8."
+        )
     if identity.in_key(key) or identity.found_in(raw):
         return _plain_identity()
     if not isinstance(document, dict):
-        return Refusal(Code.SCHEMA, "The message is no JSON object.")
+        return Refusal(Code.SCHEMA, "消息不是 JSON 对象。", "The message is no JSON object.")
     present = {name: value for name, value in document.items() if value is not None}
     adapter: TypeAdapter[Event] = VOID if present.get("void") is True else EVENT
     try:
         return adapter.validate_json(orjson.dumps(present))
     except orjson.JSONEncodeError:
-        return Refusal(Code.SCHEMA, "The message is nested too deeply for an event.")
+        return Refusal(
+            Code.SCHEMA, "消息嵌套过深。", "The message is nested too deeply for an event."
+        )
     except ValidationError as second:
-        return Refusal(Code.SCHEMA, _describe(second))
-
-
-def _describe(error: ValidationError) -> str:
-    """The fields that do not fit, without what they held."""
-    faults = error.errors(include_url=False, include_input=False)[:8]
-    return identity.mask("; ".join(map(_fault, faults))) + "."
-
-
-def _fault(fault: ErrorDetails) -> str:
-    if fault["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        return _OF_NO_KIND
-    words = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "string_pattern_mismatch" and fault["ctx"]["pattern"] in EXAMPLES:
-        asked, example = EXAMPLES[fault["ctx"]["pattern"]]
-        words = f"Input should be {asked}, such as {example}"
-    return f"{_place(fault['loc'])}: {words}"
-
-
-def _place(steps: Sequence[int | str]) -> str:
-    """Path of a field; an unknown one may have any name, of which the beginning is enough.
-
-    A long run of digits in it may be a number of somebody, though letters stand beside it.
-    """
-    path = identity.mask_runs(".".join(map(str, steps[1:])) or "event")
-    return path if len(path) <= _LONGEST_PLACE else f"{path[:_LONGEST_PLACE]}…"
+        return Refusal(Code.SCHEMA, *described(second))
 
 
 def check(event: Event, topic: str, known_on: date, sources: Mapping[str, int]) -> Refusal | None:
@@ -117,10 +97,17 @@ def check(event: Event, topic: str, known_on: date, sources: Mapping[str, int]) 
         sources: the registered sources with their priorities.
     """
     if event.topic != topic:
-        return Refusal(Code.WRONG_TOPIC, f"A {event.title[1]} belongs to {event.topic}.")
+        title_zh, title = event.title
+        return Refusal(
+            Code.WRONG_TOPIC,
+            f"{title_zh}事件应发送到 {event.topic}。",
+            f"A {title} belongs to {event.topic}.",
+        )
     fields = event.__dict__
     if fields["source"] not in sources:
-        return Refusal(Code.UNKNOWN_SOURCE, "The source is not in the registry.")
+        return Refusal(
+            Code.UNKNOWN_SOURCE, "来源不在登记表中。", "The source is not in the registry."
+        )
     for name in event.districts:
         code = fields[name]
         if code not in COUNTED_AS and code is not None:
@@ -128,41 +115,61 @@ def check(event: Event, topic: str, known_on: date, sources: Mapping[str, int]) 
             if refusal is not None:
                 return refusal
     fault = _fault_of_dates(event, fields, known_on)
-    return Refusal(Code.IMPOSSIBLE_DATE, fault) if fault else None
+    return Refusal(Code.IMPOSSIBLE_DATE, *fault) if fault else None
 
 
 def _check_outside(kind: str, name: str, code: str) -> Refusal | None:
     if kind == "permit":
-        return Refusal(Code.UNKNOWN_DISTRICT, f"{name} is no district of the city.")
+        return Refusal(
+            Code.UNKNOWN_DISTRICT, f"{name} 不是本市区划。", f"{name} is no district of the city."
+        )
     if not is_known(code) and not (kind == "move" and code == NOWHERE):
-        return Refusal(Code.UNKNOWN_DISTRICT, f"{name} is no known district.")
+        return Refusal(
+            Code.UNKNOWN_DISTRICT, f"{name} 不是已知区划。", f"{name} is no known district."
+        )
     return None
 
 
-def _fault_of_dates(event: Event, fields: Mapping[str, Any], known_on: date) -> str | None:
+def _fault_of_dates(
+    event: Event, fields: Mapping[str, Any], known_on: date
+) -> tuple[str, str] | None:
     latest = known_on + _ONE_DAY
     acted: date | None = fields[event.acted]
     recorded = local_date(fields["recorded_at"])
     if (acted or recorded) < FIRST_DAY:
-        return f"{event.acted if acted else 'recorded_at'} is before 1900."
+        return _before_1900(event.acted if acted else "recorded_at")
     if acted and acted > latest:
-        return f"{event.acted} is later than the day after the message's arrival."
+        return _after_arrival(event.acted)
     if acted and recorded < acted:
-        return f"recorded_at is before {event.acted}."
+        return f"recorded_at 早于 {event.acted}。", f"recorded_at is before {event.acted}."
     if recorded > latest:
-        return "recorded_at is later than the day after the message's arrival."
+        return _after_arrival("recorded_at")
     for name in _NOT_AFTER_THE_ACT[type(event)]:
         day = fields[name]
         if day is None:
             continue
         if day < FIRST_DAY:
-            return f"{name} is before 1900."
+            return _before_1900(name)
         if acted and day > acted:
-            return f"{name} is after {event.acted}."
+            return f"{name} 晚于 {event.acted}。", f"{name} is after {event.acted}."
     valid_until = fields.get("valid_until")
     if valid_until is not None and not (acted or FIRST_DAY) <= valid_until <= LAST_VALID:
-        return "valid_until is not between effective_on and 2299-12-30."
+        return (
+            "valid_until 不在 effective_on 至 2299-12-30 之间。",
+            "valid_until is not between effective_on and 2299-12-30.",
+        )
     return None
+
+
+def _before_1900(name: str) -> tuple[str, str]:
+    return f"{name} 早于 1900 年。", f"{name} is before 1900."
+
+
+def _after_arrival(name: str) -> tuple[str, str]:
+    return (
+        f"{name} 晚于消息到达日的次日。",
+        f"{name} is later than the day after the message's arrival.",
+    )
 
 
 def defaults_filled(document: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

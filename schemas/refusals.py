@@ -78,13 +78,19 @@ MENDS: dict[Code, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Refusal:
-    """One refused event: the code and what exactly was wrong, without any value of the event."""
+    """One refused event: the code and what exactly was wrong, without any value of the event.
+
+    Attributes:
+        detail_zh: a sentence in Chinese.
+        detail: the same in English.
+    """
 
     code: Code
+    detail_zh: str
     detail: str
 
     @property
     def reason(self) -> str:
         """What is wrong and how to mend it, in English and Chinese."""
         mend_zh, mend_en = MENDS[self.code]
-        return f"{self.detail} {mend_en} {TITLES[self.code][0]}。{mend_zh}"
+        return f"{self.detail} {mend_en} {TITLES[self.code][0]}：{self.detail_zh}{mend_zh}"

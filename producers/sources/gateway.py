@@ -43,6 +43,11 @@ LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 JSON = ("application/json",)
 _PAUSE_EVERY = 200
 _LONGEST_KEY = 255
+_OF_ANOTHER = Refusal(
+    Code.SOURCE_MISMATCH,
+    "来源与令牌所属来源不符。",
+    "The source is not the one of the token.",
+)
 
 
 class Taken(NamedTuple):
@@ -241,8 +246,7 @@ def take(value: bytes, source: str, today: date) -> Taken:
     if isinstance(event, Refusal):
         return Taken(None, None, event)
     if event.source != source:
-        detail = "The source is not the one of the token."
-        return Taken(None, None, Refusal(Code.SOURCE_MISMATCH, detail))
+        return Taken(None, None, _OF_ANOTHER)
     refusal = check(event, event.topic, today, {source: 1})
     if refusal is not None:
         return Taken(None, None, refusal)
@@ -257,6 +261,7 @@ def explained(refusal: Refusal | None) -> dict[str, str]:
     return {
         "code": refusal.code.value,
         "detail": clinical.masked(refusal.detail),
+        "detail_zh": clinical.masked(refusal.detail_zh),
         "mend": english,
         "mend_zh": chinese,
     }

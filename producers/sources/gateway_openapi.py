@@ -140,6 +140,7 @@ _PLACE = {
     "partition": {"type": "integer"},
     "offset": {"type": "integer"},
 }
+_REFUSED = {name: {"type": "string"} for name in ("detail", "detail_zh", "mend", "mend_zh")}
 _NAMED = {
     "kind": {"enum": list(KINDS)},
     "record_id": {"type": "string"},
@@ -168,7 +169,7 @@ _OUTCOMES: dict[str, Any] = {
                     },
                     {
                         "type": "object",
-                        "required": ["index", "status", "code", "detail", "mend", "mend_zh"],
+                        "required": ["index", "status", "code", *_REFUSED],
                         "properties": {
                             "index": {"type": "integer"},
                             "status": {"const": "refused"},
@@ -178,9 +179,7 @@ _OUTCOMES: dict[str, Any] = {
                                     f"{code.value}: {MENDS[code][1]}" for code in TITLES
                                 ),
                             },
-                            "detail": {"type": "string"},
-                            "mend": {"type": "string"},
-                            "mend_zh": {"type": "string"},
+                            **_REFUSED,
                         },
                     },
                 ]

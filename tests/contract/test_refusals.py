@@ -186,11 +186,38 @@ def test_a_wrong_spelling_is_told_by_an_example() -> None:
     assert refusal.detail == (
         "to_district: Input should be a district's six digits (GB/T 2260), such as 320505."
     )
+    assert refusal.detail_zh == "to_district 应为六位区划代码（GB/T 2260），例如 320505。"
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed", "told"),
+    [
+        ("birth", {"mother": ...}, "mother 缺失。"),
+        ("birth", {"mather": "x"}, "mather 不是契约中的字段。"),
+        ("birth", {"mother": 1}, "mother 应为字符串。"),
+        ("birth", {"born_on": 20160229}, "born_on 应为字符串。"),
+        ("birth", {"born_on": "2015-02-29"}, "born_on 不是日历上的日期。"),
+        ("birth", {"recorded_at": "2015-02-29T08:00+08:00"}, "recorded_at 不是真实的时刻。"),
+        ("birth", {"sex": "M"}, "sex 应为 '0'、'1'、'2'、'9' 之一。"),
+        ("birth", {"live": 1}, "live 应为 true 或 false。"),
+        ("birth", {"weight_g": 3.5}, "weight_g 应为整数。"),
+        ("birth", {"weight_g": 2**53}, "weight_g 不得大于 9007199254740991。"),
+        ("birth", {"revision": 0}, "revision 不得小于 1。"),
+        ("birth", {"defects": "Q69.0"}, "defects 应为列表。"),
+        ("discharge", {"diagnoses": []}, "diagnoses 至少须有一项。"),
+        ("permit", {"valid_until": ...}, "event 除注销外必须填写 valid_until。"),
+    ],
+)
+def test_chinese_readers_are_told_too(kind: str, changed: dict[str, object], told: str) -> None:
+    refusal = read(spelled(event(kind, **changed)))
+    assert isinstance(refusal, Refusal)
+    assert refusal.detail_zh == told
+    assert f"{TITLES[Code.SCHEMA][0]}：{told}{MENDS[Code.SCHEMA][0]}" in refusal.reason
 
 
 @pytest.mark.parametrize("pattern", sorted(_patterns(EVENT.core_schema)))
 def test_every_spelling_has_an_example_that_is_right(pattern: str) -> None:
-    assert re.fullmatch(pattern, EXAMPLES[pattern][1])
+    assert re.fullmatch(pattern, EXAMPLES[pattern][2])
 
 
 def test_source_is_asked_of_the_registry() -> None:
