@@ -64,18 +64,21 @@ class Interrupted:
     def die(self, names: Sequence[str]) -> None:
         """After some more messages, with work in the stream: SIGKILL."""
         so_far = self._published()
-        until(
-            lambda: self._published() >= so_far + SOMETHING or self._publisher.poll() is not None,
-            "more messages",
-        )
+        until(lambda: self._is_at_work(so_far), "more messages, and work in the stream")
         if "publisher" in names:
             self._publisher.kill()
             self._publisher.communicate()
             self._publisher = self._publish()
             self.deaths += 1
         others = [name for name in names if name != "publisher"]
-        self.stack.interrupt(*others)
+        self.stack.kill(*others)
         self.deaths += len(others)
+
+    def _is_at_work(self, so_far: int) -> bool:
+        if self._publisher.poll() is not None:  # the stream was quicker: once more, it counts once
+            self.finish()
+            self._publisher = self._publish()
+        return self._published() >= so_far + SOMETHING and self.stack.waiting() > 0
 
     def finish(self) -> None:
         """The last run of the publisher has to say that all of the file is with Kafka."""
