@@ -24,6 +24,8 @@ from schemas.topics import ALERTS, specs
 from tests.integration.receiving import Receiver, alert, published
 from tests.monitoring import alertmanager, asked
 
+# kafka-python leaves a socket whose connecting was cut off by close() to the collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
