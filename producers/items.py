@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from schemas.refusals import MENDS, TITLES, Refusal
+from schemas.refusals import MENDS, Refusal
 
 
 class Dated(NamedTuple):
@@ -43,9 +43,8 @@ class Fault(NamedTuple):
 
 def refused(line: int, refusal: Refusal, detail: str = "") -> Fault:
     """The fault that a refusal is; ``detail`` says it in the words of the table."""
-    mend_zh, mend_en = MENDS[refusal.code]
-    title_zh, _ = TITLES[refusal.code]
-    mend = f"{mend_en} {title_zh}：{refusal.detail_zh}{mend_zh}"
+    _, mend_en = MENDS[refusal.code]
+    mend = f"{mend_en} {refusal.chinese}"
     return Fault(line, detail or refusal.detail, code=refusal.code.value, mend=mend)
 
 

@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.fields import DISTRICT_PATTERN
+
 State = Literal["pending", "firing", "resolved", "withdrawn"]
 Severity = Literal["info", "warning", "critical"]
 
@@ -46,7 +48,7 @@ class Alert(BaseModel):
         title="指标 / indicator", description="key of the catalogue; of a feed, its name"
     )
     district: str = Field(
-        title="区县 / district", pattern="^[0-9]{6}$", description="320500 is the city"
+        title="区县 / district", pattern=DISTRICT_PATTERN, description="320500 is the city"
     )
     state: State = Field(title="状态 / state")
     severity: Severity = Field(title="级别 / severity")

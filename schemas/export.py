@@ -11,6 +11,7 @@ from typing import Any
 
 from schemas.alert import Alert
 from schemas.events import KINDS, VOIDS, Event
+from schemas.fields import PSEUDONYM_PATTERN
 from schemas.refusals import MENDS, TITLES
 from schemas.tables import with_tables
 from schemas.topics import (
@@ -146,7 +147,7 @@ def asyncapi() -> JsonSchema:
 def _message(title: str, description: str, payload: JsonSchema) -> JsonSchema:
     key = {
         "type": "string",
-        "pattern": "^[0-9a-f]{32}$",
+        "pattern": PSEUDONYM_PATTERN,
         "description": "The person, so that all about one person stays in order.",
     }
     return {

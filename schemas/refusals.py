@@ -90,7 +90,16 @@ class Refusal:
     detail: str
 
     @property
+    def english(self) -> str:
+        """What is wrong and how to mend it."""
+        return f"{self.detail} {MENDS[self.code][1]}"
+
+    @property
+    def chinese(self) -> str:
+        """The same in Chinese, with the code's name."""
+        return f"{TITLES[self.code][0]}：{self.detail_zh}{MENDS[self.code][0]}"
+
+    @property
     def reason(self) -> str:
         """What is wrong and how to mend it, in English and Chinese."""
-        mend_zh, mend_en = MENDS[self.code]
-        return f"{self.detail} {mend_en} {TITLES[self.code][0]}：{self.detail_zh}{mend_zh}"
+        return f"{self.english} {self.chinese}"

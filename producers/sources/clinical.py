@@ -290,8 +290,7 @@ def checked(value: bytes, today: date) -> Ready:
             return Ready(event.topic, event.person.encode(), value)
     else:
         refusal = event
-    english, _, chinese = refusal.reason.rpartition(". ")
-    raise FaultError(refusal.code, "event", f"{english}.", chinese)
+    raise FaultError(refusal.code, "event", refusal.english, refusal.chinese)
 
 
 def local(instant: datetime) -> date:
